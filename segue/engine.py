@@ -1,0 +1,307 @@
+"""The engine: a request's whole way through the house, from text to an answer that explains itself, and back as feedback."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from segue import answers
+from segue.asking import checked_id, make_request, new_id
+from segue.domains import Domains, Understood
+from segue.encode.encoder import Encoder
+from segue.encode.quantised import OnnxEncoder
+from segue.errors import InvalidInput, NotFound
+from segue.events import Event, EventLog
+from segue.rank import share_page
+from segue.records import Answer, Candidates, Feedback, Request, Result, Selection, Source
+from segue.retrieve.catalogue import Progress, Report, Roles, Wishes
+from segue.retrieve.catalogue.tables import fingerprint, from_mappings, rows
+from segue.retrieve.memory import Memory
+from segue.retrieve.select import Policy, ReciprocalRankFusion
+from segue.retrieve.strategies import Strategy, family
+from segue.store import UNDO, Store
+
+_REFRESH = 1.0
+"""Seconds between looks at what other processes have written."""
+
+
+class Engine:
+    """An opened store. `with Engine.open("store") as engine: engine.ask("mary poppins")`."""
+
+    def __init__(self, store: Store, encoder: Encoder, *, policy: Policy | None = None) -> None:
+        self.store = store
+        self.encoder = encoder
+        self.domains = Domains(store, encoder)
+        self.log = EventLog.open(store.events)
+        self.memory = Memory(store.actions)
+        self._recent = answers.Recent(self.log)
+        self.log.follow(self.memory.learn, self._recent.learn)
+        self.strategies: dict[str, Strategy] = family(self.memory)
+        self.policy: Policy = policy or ReciprocalRankFusion()
+        self._refreshed = time.monotonic()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        create: bool = True,
+        encoder: Encoder | None = None,
+        policy: Policy | None = None,
+        threads: int = 1,
+    ) -> Self:
+        """Open the store in `folder`, or make one there. `threads` are for encoding: 1 for requests, all cores to index."""
+        store = Store.open(folder, create=create)
+        return cls(store, encoder or OnnxEncoder.open(store.encoder(), threads=threads), policy=policy)
+
+    def close(self) -> None:
+        """Write what is waiting, then let go of every file."""
+        self.log.close()
+        self.domains.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # -- a request's way ----------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        text: str,
+        *,
+        context: Mapping[str, str] | None = None,
+        domain: str | None = None,
+        limit: int = 10,
+        seed: int = 0,
+        id: str | None = None,
+    ) -> Answer:
+        """Answer a request. Raises `InvalidInput` for one that cannot be asked, `NotFound` for an unknown domain."""
+        request = make_request(text, context=context, domain=domain, limit=limit, seed=seed, id=id)
+        self._look_around()
+        clock = _Clock()
+        understood = self.domains.understand(request)
+        likely = _worth_asking(understood, request.limit)
+        clock.lap("understand")
+        selection = [self._choose(one, request) for one in likely]
+        candidates = [self._retrieve(one, chosen, clock) for one, chosen in zip(likely, selection, strict=True)]
+        kept = [self.policy.spend(found, request.limit) for found in candidates]
+        clock.lap("spend")
+        results = _page(likely, candidates, kept, request.limit)
+        clock.lap("rank")
+        answer = Answer(
+            id=request.id,
+            request=request,
+            hypotheses=tuple(one.hypothesis for one in understood),
+            results=results,
+            selection=tuple(chosen for choices in selection for chosen in choices),
+            milliseconds=round(clock.total(), 3),
+            trace=self._explain(likely, results, clock),
+        )
+        event = answers.to_event(answer, {one.catalogue.domain: one.query.text for one in likely})
+        self._recent.keep(event)
+        self.log.append(event)
+        return answer
+
+    def _choose(self, one: Understood, request: Request) -> tuple[Selection, ...]:
+        return self.policy.choose(one.query, one.catalogue, list(self.strategies), request.limit)
+
+    def _retrieve(self, one: Understood, selection: Sequence[Selection], clock: "_Clock") -> list[Candidates]:
+        found = []
+        for chosen in selection:
+            found.append(self.strategies[chosen.strategy].retrieve(one.query, one.catalogue, chosen.k))
+            clock.lap(chosen.strategy)
+        return found
+
+    def _explain(self, likely: Sequence[Understood], results: Sequence[Result], clock: "_Clock") -> dict[str, Any]:
+        """Why the answer is what it is, as plain data."""
+        query = {one.catalogue.domain: one.query.text for one in likely}
+        remembered = {
+            f"{result.domain}/{result.id}": {"weight": seen.weight, "shown": seen.shown, "score": seen.score}
+            for result in results
+            if (seen := self.memory.evidence(result.domain, query[result.domain], result.id))
+        }
+        return {
+            "domains": [
+                {
+                    "domain": one.catalogue.domain,
+                    "query": one.query.text,
+                    "confidence": one.hypothesis.confidence,
+                    "catalogue": {"version": one.catalogue.version, "items": len(one.catalogue)},
+                    "readings": [
+                        {"slots": reading.slots(), "words": list(reading.rest), "probability": reading.probability}
+                        for reading in one.query.readings(one.catalogue)
+                    ],
+                }
+                for one in likely
+            ],
+            "memory": remembered,
+            "policy": repr(self.policy),
+            "milliseconds": clock.laps,
+        }
+
+    # -- and back -----------------------------------------------------------------------------------------------
+
+    def feedback(
+        self, answer: Answer | str, item: Result | str, *, action: str, domain: str | None = None, id: str | None = None
+    ) -> Feedback:
+        """Tell what a person did with a result. When this returns, it is on disk and learned.
+
+        `id` makes it safe to send twice. Raises `NotFound` for an unknown answer, or an item that was not in it, and
+        `InvalidInput` for an action that the store does not know.
+        """
+        feedback, done = self.send_feedback(answer, item, action=action, domain=domain, id=id)
+        done.result()
+        return feedback
+
+    def send_feedback(
+        self, answer: Answer | str, item: Result | str, *, action: str, domain: str | None = None, id: str | None = None
+    ) -> tuple[Feedback, "Future[tuple[bool, ...]]"]:
+        """`feedback` without waiting: the future tells, when it is on disk and learned, whether it was new."""
+        answer_id = answer.id if isinstance(answer, Answer) else answer
+        item_id = item.id if isinstance(item, Result) else item
+        if action != UNDO and action not in self.store.actions:
+            known = ", ".join([*self.store.actions, UNDO])
+            raise InvalidInput(f"There is no action {action!r}.", expected=f"one of: {known}", fix="add it, with a weight, to segue.json in the store")
+        shown = self._recent.shown(answer_id)
+        domain, (query, position) = _place(shown, domain or (item.domain if isinstance(item, Result) else None), item_id, answer_id)
+        feedback = Feedback(checked_id(id) if id else new_id(), answer_id, domain, item_id, action, time.time())
+        body = {"answer": answer_id, "domain": domain, "item": item_id, "action": action, "query": query, "position": position}
+        if action == UNDO:
+            body["undoes"] = self._undone(answer_id, domain, item_id)
+        return feedback, self.log.append(Event(feedback.id, "feedback", feedback.time, body))
+
+    def _undone(self, answer: str, domain: str, item: str) -> str:
+        last = self._recent.last_action(answer, domain, item)
+        if last is None:
+            raise InvalidInput(f"There is nothing to undo on {item!r} of answer {answer!r}.", expected="an action before it")
+        return last
+
+    def answer(self, id: str) -> dict[str, Any]:
+        """A past answer as it was logged. Raises `NotFound`."""
+        self.log.append().result()  # the answer may still be on its way to the disk
+        event = self.log.find(id)
+        if event is None or event.kind != "answer":
+            raise NotFound(f"There is no answer {id!r}.", expected="the id of an answer from this store")
+        return dict(event.body)
+
+    def recent_answers(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The last answers, newest first, as they were logged."""
+        return [dict(event.body) for event in self.log.recent("answer", limit)]
+
+    # -- catalogues ---------------------------------------------------------------------------------------------
+
+    def index(
+        self,
+        source: Path | str | Iterable[Mapping[str, Any]],
+        *,
+        domain: str,
+        wishes: Wishes | None = None,
+        replace: bool = False,
+        encoding: str = "utf-8",
+        chosen: Callable[[Roles], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Add or update the items of a file (CSV, JSON Lines, Parquet) or of rows in memory, all or nothing.
+
+        A file's run that was stopped goes on where it was. See `Catalogue.index` for the rest.
+        """
+        if isinstance(source, str | Path):
+            file = Path(source)
+            stream, mark = rows(file, encoding=encoding), f"{fingerprint(file)} {encoding}"
+        else:
+            stream, mark = from_mappings(source), f"memory {new_id()}"
+        catalogue = self.domains.get_or_create(domain)
+        report = catalogue.index(stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress)
+        self.domains.fit_choice()
+        return report
+
+    def delete(self, ids: Sequence[str], *, domain: str) -> list[str]:
+        """Delete items; returns the ids that were there."""
+        return self.domains.get(domain).delete(ids)
+
+    def _look_around(self) -> None:
+        """Take up, now and then, what other processes have indexed and logged."""
+        if time.monotonic() - self._refreshed > _REFRESH:
+            self._refreshed = time.monotonic()
+            self.domains.refresh()
+            self.log.refresh()
+
+
+def _worth_asking(understood: Sequence[Understood], limit: int) -> list[Understood]:
+    """The domains that could get a place on the page: the last place goes for the best's confidence / (2 limit − 1)."""
+    least = understood[0].hypothesis.confidence / (2 * limit - 1)
+    return [one for one in understood if one.hypothesis.confidence >= least and len(one.catalogue)]
+
+
+def _page(
+    likely: Sequence[Understood], candidates: Sequence[Sequence[Candidates]], kept: Sequence[Candidates], limit: int
+) -> tuple[Result, ...]:
+    """The results of all domains on one page, each with its sources.
+
+    With one domain the score is what the policy gave; with several it is the bid for the place (see `share_page`).
+    """
+    dealt = share_page([one.hypothesis.confidence for one in likely], [len(found) for found in kept], limit)
+    documents = [
+        one.catalogue.documents(found.numbers[: int((dealt[:, 0] == place).sum())].tolist())
+        for place, (one, found) in enumerate(zip(likely, kept, strict=True))
+    ]
+    results = []
+    for domain, place, bid in dealt:
+        at, number = int(domain), int(kept[int(domain)].numbers[int(place)])
+        document = documents[at].get(number)
+        if document is None:
+            continue
+        results.append(
+            Result(
+                id=document.id,
+                title=document.title,
+                domain=likely[at].catalogue.domain,
+                score=float(bid) if len(likely) > 1 else float(kept[at].scores[int(place)]),
+                sources=_sources(candidates[at], number),
+                fields=document.fields(),
+            )
+        )
+    return tuple(results)
+
+
+def _sources(candidates: Sequence[Candidates], number: int) -> dict[str, Source]:
+    sources = {}
+    for found in candidates:
+        place = np.flatnonzero(found.numbers == number)
+        if len(place):
+            sources[found.strategy] = Source(int(place[0]) + 1, float(found.scores[place[0]]))
+    return sources
+
+
+def _place(
+    shown: Mapping[tuple[str, str], tuple[str, int]], domain: str | None, item: str, answer: str
+) -> tuple[str, tuple[str, int]]:
+    found = [(name, place) for (name, id), place in shown.items() if id == item and domain in (None, name)]
+    if not found:
+        where = f" of the domain {domain!r}" if domain else ""
+        raise NotFound(f"Answer {answer!r} did not show the item {item!r}{where}.", expected="an item among its results")
+    if len(found) > 1:
+        raise InvalidInput(f"Answer {answer!r} shows {item!r} in {len(found)} domains.", expected="the domain to be named", fix="pass domain=")
+    return found[0]
+
+
+class _Clock:
+    """Milliseconds since the start, and of each step; steps of one name add up."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.laps[step] = round(self.laps.get(step, 0.0) + (now - self._last) * 1000, 3)
+        self._last = now
+
+    def total(self) -> float:
+        return (time.perf_counter() - self._start) * 1000

@@ -1,0 +1,230 @@
+"""The event log: an append-only, durable record of every answer and every action, and the one source of truth.
+
+Learned state is a fold over this log: a learner that `follow`s the log is given every event once, in the log's order,
+whether the event is replayed when the store opens or has just been committed. So the state of a running process and the
+state rebuilt from the log are the same to the last bit.
+
+One writer thread commits what has gathered while the last commit was on its way to the disk (group commit), so many
+waiting clients share one fsync. An event is acknowledged, its future resolved, after it is on disk and learned.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, Engine, Float, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from segue.errors import InvalidInput, SegueError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 2000
+"""Events in one commit at most: bounds the time that a waiting client can be held up by others."""
+
+_metadata = MetaData()
+_events = Table(
+    "events",
+    _metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(128), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False, index=True),
+    Column("time", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `id` is unique over the whole log; `body` is plain data (JSON)."""
+
+    id: str
+    kind: str
+    time: float
+    body: Mapping[str, Any]
+
+
+Learner = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    events: Sequence[Event]
+    done: "Future[tuple[bool, ...]]"
+
+
+class EventLog:
+    """A log in a SQLite file, or in any database that SQLAlchemy names by `url` (SQLite and PostgreSQL are supported)."""
+
+    def __init__(self, url: str) -> None:
+        self._database = _open(url)
+        self._insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._database.dialect.name]
+        self._learners: list[Learner] = []
+        self._applied = 0
+        self._learning = threading.RLock()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._writer = threading.Thread(target=self._write_forever, name="segue-events", daemon=True)
+        self._closed = False
+        self._writer.start()
+
+    @classmethod
+    def open(cls, file: Path) -> "EventLog":
+        return cls(f"sqlite:///{file}")
+
+    def follow(self, *learners: Learner) -> None:
+        """Replay the whole log into `learners`, then hand them every event to come. Call once, before the first append."""
+        with self._learning:
+            self._learners.extend(learners)
+            self._applied = 0
+            self._catch_up()
+
+    def append(self, *events: Event) -> "Future[tuple[bool, ...]]":
+        """Write `events` in one transaction. The future holds, for each, whether it was new (False: its id was there).
+
+        Raises `Unavailable` through the future when the disk is full or the database cannot be written: then none of
+        the events is in the log.
+        """
+        if self._closed:
+            raise Unavailable("The event log is closed.", fix="open the store again")
+        done: Future[tuple[bool, ...]] = Future()
+        self._queue.put(_Waiting(events, done))
+        return done
+
+    def refresh(self) -> int:
+        """Learn what other processes have written since; returns the number of the last event learned."""
+        with self._learning:
+            self._catch_up()
+            return self._applied
+
+    def replay(self, after: int = 0) -> Iterator[Event]:
+        """Every event in order, from the one behind number `after`."""
+        with self._database.connect() as connection:
+            rows = connection.execution_options(yield_per=1000).execute(
+                select(_events).where(_events.c.sequence > after).order_by(_events.c.sequence)
+            )
+            for row in rows:
+                yield _event(row)
+
+    def find(self, id: str) -> Event | None:
+        with self._database.connect() as connection:
+            row = connection.execute(select(_events).where(_events.c.id == id)).first()
+        return None if row is None else _event(row)
+
+    def recent(self, kind: str, limit: int) -> list[Event]:
+        """The last `limit` events of a kind, newest first."""
+        query = select(_events).where(_events.c.kind == kind).order_by(_events.c.sequence.desc()).limit(limit)
+        with self._database.connect() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def close(self) -> None:
+        """Write what is waiting, then let go of the file."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._writer.join()
+            self._database.dispose()
+
+    def _write_forever(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, more = [first], True
+            while more and sum(len(waiting.events) for waiting in batch) < _BATCH:
+                try:
+                    following = self._queue.get_nowait()
+                except Empty:
+                    break
+                if following is None:
+                    self._queue.put(None)
+                    more = False
+                else:
+                    batch.append(following)
+            self._commit(batch)
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        events = [event for waiting in batch for event in waiting.events]
+        try:
+            with self._learning:
+                if events:
+                    with self._database.begin() as connection:
+                        connection.execute(
+                            self._insert(_events).on_conflict_do_nothing(index_elements=["id"]),
+                            [_row(event) for event in events],
+                        )
+                new = self._catch_up()
+        except (SQLAlchemyError, SegueError) as error:
+            if len(batch) > 1:  # one client's bad event must not refuse the others'
+                for waiting in batch:
+                    self._commit([waiting])
+                return
+            batch[0].done.set_exception(_explained(error))
+            return
+        for waiting in batch:
+            fresh = []
+            for item in waiting.events:
+                fresh.append(item.id in new)
+                new.discard(item.id)
+            waiting.done.set_result(tuple(fresh))
+
+    def _catch_up(self) -> set[str]:
+        """Hand every event behind the last one learned to the learners; returns their ids."""
+        new = set()
+        query = select(_events).where(_events.c.sequence > self._applied).order_by(_events.c.sequence)
+        with self._database.connect() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query):
+                event = _event(row)
+                for learn in self._learners:
+                    try:
+                        learn(event)
+                    except Exception:  # noqa: BLE001  a learner's fault must not stop the log; the event is safe on disk
+                        logger.exception("a learner failed on event %s", event.id)
+                self._applied = row.sequence
+                new.add(event.id)
+        return new
+
+
+def _open(url: str) -> Engine:
+    database = create_engine(url)
+    if database.dialect.name not in ("sqlite", "postgresql"):
+        raise InvalidInput(f"The event log cannot live in {database.dialect.name}.", expected="sqlite or postgresql")
+    if database.dialect.name == "sqlite":
+        event.listen(database, "connect", durable)
+    try:
+        _metadata.create_all(database)
+    except SQLAlchemyError as error:
+        raise _explained(error) from error
+    return database
+
+
+def durable(connection: Any, _record: object) -> None:
+    """Set a new SQLite connection so that a committed transaction survives kill -9 and loss of power."""
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _row(event: Event) -> dict[str, Any]:
+    try:
+        body = orjson.dumps(event.body, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        raise InvalidInput(f"Event {event.id!r} cannot be written: {error}.", expected="plain JSON values") from error
+    return {"id": event.id, "kind": event.kind, "time": event.time, "body": body}
+
+
+def _event(row: Any) -> Event:
+    return Event(row.id, row.kind, row.time, orjson.loads(row.body))
+
+
+def _explained(error: Exception) -> SegueError:
+    if isinstance(error, SegueError):
+        return error
+    return Unavailable(
+        f"The event log could not be written or read: {str(error).splitlines()[0]}.",
+        expected="a disk with free space and a database file that this process may write",
+        fix="free some space or correct the file's rights, then send the event again: its id makes that safe",
+    )

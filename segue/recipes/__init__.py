@@ -1,0 +1,1 @@
+"""Wiring only: one short file a job."""

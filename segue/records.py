@@ -1,0 +1,112 @@
+"""What travels through the house. Every record is frozen; a step makes a new one and never changes what it was given.
+
+Shapes: `n` candidates of one strategy. An item is named `(domain, id)` outside a domain and by its `number`, a whole
+number that is never used twice, inside one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64]
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked: `text` in plain language and the `context` it was said in (device, user, time of day)."""
+
+    id: str
+    text: str
+    context: Mapping[str, str] = field(default_factory=dict)
+    domain: str | None = None
+    limit: int = 10
+    seed: int = 0
+    time: float = 0.0
+    """Seconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One reading of a request: what `domain` it belongs to, what it wants (`intent`) and of what (`slots`)."""
+
+    domain: str
+    intent: str
+    slots: Mapping[str, str]
+    confidence: float
+    """Probability that this reading is the right one; comparable between domains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What one strategy returned, best first: item `numbers` int64 [n] and their `scores` float32 [n], descending."""
+
+    strategy: str
+    numbers: Numbers
+    scores: Scores
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def top(self, k: int) -> "Candidates":
+        return Candidates(self.strategy, self.numbers[:k], self.scores[:k])
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One decision of the selection policy: ask `strategy` for `k` candidates, chosen with probability `propensity`."""
+
+    domain: str
+    strategy: str
+    k: int
+    propensity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a result came from: its `rank` (1 is best) and `score` in one strategy's list."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One item of an answer with the reasons for its place."""
+
+    id: str
+    title: str
+    domain: str
+    score: float
+    sources: Mapping[str, Source]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """The catalogue's own fields of the item, for display."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request led to. `trace` explains it: readings, what was asked of each domain, time of every step."""
+
+    id: str
+    request: Request
+    hypotheses: tuple[Hypothesis, ...]
+    results: tuple[Result, ...]
+    selection: tuple[Selection, ...]
+    milliseconds: float
+    trace: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person did with a result. `id` is the client's: the same id sent twice counts once."""
+
+    id: str
+    answer: str
+    domain: str
+    item: str
+    action: str
+    time: float = 0.0
+    """Seconds since 1970, UTC."""

@@ -1,0 +1,1 @@
+"""A query becomes candidates: the catalogue, one file a strategy, the selection policy, the memory of feedback."""

@@ -1,0 +1,310 @@
+"""One domain's catalogue: documents, text index and vectors in one folder, changed together and searched as snapshots.
+
+The rows in `items.sqlite` are the truth; the text index and the vectors follow them by version and are repaired from them.
+One process at a time writes (a lock file); any number read. A `Snapshot` never changes: a request sees one version.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from filelock import FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
+
+from segue.encode.encoder import Encoder
+from segue.errors import InvalidInput, Unavailable
+from segue.records import Candidates, Numbers, Scores
+from segue.retrieve.catalogue.documents import BadRow, Document, to_document
+from segue.retrieve.catalogue.items import Items, Job
+from segue.retrieve.catalogue.roles import Roles, Wishes, find_roles
+from segue.retrieve.catalogue.tables import Row
+from segue.retrieve.catalogue.text_index import SLOTS, TextIndex, TextSearcher, popularity_share
+from segue.retrieve.catalogue.vectors import Ivf, VectorFile, VectorSearcher, build_ivf, needs_ivf, open_ivf, save_ivf
+
+logger = logging.getLogger(__name__)
+
+_SAMPLE = 1000
+"""Rows looked at to find the columns' roles."""
+
+_BATCH = 5000
+"""Rows in one transaction: what an interrupted run has to do again at most."""
+
+
+class Progress(Protocol):
+    """What is told of a long job: the step's name, how much more of it is done."""
+
+    def __call__(self, step: str, done: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an indexing run did. `rejected_rows` holds the first of the rows kept out, with line numbers and reasons."""
+
+    added: int
+    updated: int
+    unchanged: int
+    deleted: int
+    rejected: int
+    rejected_rows: tuple[tuple[int, str], ...]
+    roles: Roles
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A catalogue at one version. `numbers` int64 [n] ascending and `shares` float32 [n], popularity in [0, 1], go together."""
+
+    domain: str
+    version: int
+    text: TextSearcher
+    vectors: VectorSearcher
+    numbers: Numbers
+    shares: Scores
+    popular: Candidates
+    categories: tuple[str, ...]
+    slots: tuple[str, ...]
+    items: Items
+    encoder: Encoder
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def documents(self, numbers: Sequence[int]) -> dict[int, Document]:
+        return self.items.get(numbers)
+
+    def numbers_of(self, ids: Sequence[str]) -> dict[str, int]:
+        return self.items.numbers(ids, self.version)
+
+
+class Catalogue:
+    """The opened folder of one domain."""
+
+    def __init__(self, domain: str, folder: Path, encoder: Encoder) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.domain = domain
+        self._folder = folder
+        self._encoder = encoder
+        self._lock = FileLock(folder / "lock")
+        self._items = Items(folder / "items.sqlite")
+        self._text = TextIndex.open_or_clear(folder / "text")
+        self._vectors = VectorFile(folder / "vectors", encoder)
+        self._ivf: Ivf | None = None
+        if self._behind():
+            with self._writing():
+                self._follow(lambda step, done: None)
+        self.snapshot = self._snapshot()
+
+    def close(self) -> None:
+        self._items.close()
+
+    def refresh(self) -> bool:
+        """Take up what another process has published; True if there was something."""
+        if self._items.version == self.snapshot.version or self._behind():
+            return False
+        self.snapshot = self._snapshot()
+        return True
+
+    def index(
+        self,
+        rows: Iterable[Row],
+        *,
+        fingerprint: str,
+        wishes: Wishes | None = None,
+        replace: bool = False,
+        chosen: Callable[[Roles], None] | None = None,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Add or update every good row, all or nothing: until the last row is read nobody sees any of them.
+
+        A run that was stopped goes on where it was when called again with the same `fingerprint`. With `replace`, items
+        that the rows do not name are deleted. Bad rows are kept out and reported; when no row at all is good, nothing changes.
+        """
+        tell = progress or (lambda step, done: None)
+        stream = iter(rows)
+        start = list(islice(stream, _SAMPLE))
+        roles = self._roles([row.values for row in start if row.values], start, wishes)
+        if chosen is not None:
+            chosen(roles)
+        with self._writing():
+            before = self._items.count(self._items.version)
+            job = self._items.begin(f"{fingerprint} {roles} {replace}")
+            tell("reading", job.read)
+            job = self._stage(islice(chain(start, stream), job.read, None), job, roles, replace, tell)
+            rejected = tuple(self._items.rejected(100))
+            if job.added + job.updated + job.unchanged == 0:
+                self._items.abandon()
+                reasons = "; ".join(f"line {line} {reason}" for line, reason in rejected[:3])
+                raise InvalidInput(f"None of the {job.rejected:,} rows could be used. {reasons}.", expected="at least one good row")
+            version = self._items.version
+            if job.added + job.updated or replace:
+                version = self._items.publish(replace=replace, state=self._settings(roles))
+                self._follow(tell)
+            else:
+                self._items.abandon()
+            self.snapshot = self._snapshot()
+        return Report(
+            job.added,
+            job.updated,
+            job.unchanged,
+            before + job.added - len(self.snapshot),
+            job.rejected,
+            rejected,
+            roles,
+            version,
+        )
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Delete items by id; returns the ids that were there. Unknown ids change nothing."""
+        with self._writing():
+            _, there = self._items.retire(ids)
+            self._follow(lambda step, done: None)
+            self.snapshot = self._snapshot()
+        return there
+
+    def roles(self) -> Roles | None:
+        """The columns' roles of the last run, or None before the first."""
+        saved = self._items.state("roles")
+        return None if saved is None else Roles.from_json(saved)
+
+    # -- steps --------------------------------------------------------------------------------------------------
+
+    def _roles(self, sample: list[Mapping[str, Any]], start: Sequence[Row], wishes: Wishes | None) -> Roles:
+        """The roles of the last run when its columns are all here and nothing else was wished; else those found by name."""
+        if not sample:
+            reasons = "; ".join(f"line {row.line} {row.reason}" for row in start[:3])
+            raise InvalidInput(f"There is no readable row to index. {reasons}".strip(), expected="at least one good row")
+        old = self.roles()
+        if wishes is None and old is not None and {old.id, old.title} <= sample[0].keys():
+            return old
+        return find_roles(sample, wishes)
+
+    def _stage(self, rows: Iterator[Row], job: Job, roles: Roles, replace: bool, tell: Progress) -> Job:
+        seen = self._items.staged_ids()
+        self._embed(tell)  # what an interrupted run wrote and did not embed
+        while batch := list(islice(rows, _BATCH)):
+            good, bad = self._checked(batch, roles, seen)
+            job, _ = self._items.stage(job, len(batch), good, bad, remember_seen=replace)
+            self._embed(tell)
+            tell("reading", len(batch))
+        return job
+
+    def _checked(
+        self, rows: Sequence[Row], roles: Roles, seen: set[str]
+    ) -> tuple[list[tuple[int, Document]], list[tuple[int, str]]]:
+        good: list[tuple[int, Document]] = []
+        bad: list[tuple[int, str]] = []
+        here: dict[str, int] = {}
+        for row in rows:
+            if row.values is None:
+                bad.append((row.line, row.reason))
+                continue
+            try:
+                document = to_document(row.values, roles)
+            except BadRow as reason:
+                bad.append((row.line, str(reason)))
+                continue
+            if document.id in seen:
+                first = here.get(document.id) or self._items.staged_line(document.id)
+                where = f" (first on line {first})" if first else ""
+                bad.append((row.line, f"has the id {document.id!r} again{where}"))
+                continue
+            seen.add(document.id)
+            here[document.id] = row.line
+            good.append((row.line, document))
+        return good, bad
+
+    def _embed(self, tell: Progress) -> None:
+        """Give every row on disk its vector, live or staged, from the first that has none."""
+        last = self._items.last_number()
+        documents = self._items.documents(len(self._vectors), last)
+        while batch := list(islice(documents, _BATCH)):
+            self._vectors.embed([number for number, _ in batch], [embedding_text(document) for _, document in batch])
+            tell("embedding", len(batch))
+
+    def _settings(self, roles: Roles) -> dict[str, Any]:
+        """What the text index must know of all rows: numeric slots, category columns, and the scale of popularity."""
+        old = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
+        slots = list(dict.fromkeys([*old["slots"], *roles.numbers]))[:SLOTS]
+        categories = list(dict.fromkeys([*old["categories"], *roles.categories]))
+        _, popularity = self._items.alive(self._items.version + 1)
+        scale = old["scale"] or float(popularity.max(initial=0.0))
+        return {"settings": {"slots": slots, "categories": categories, "scale": scale}, "roles": roles.to_json()}
+
+    def _behind(self) -> bool:
+        version = self._items.version
+        return self._text.version != version or len(self._vectors) <= self._items.last_number(version) > 0
+
+    def _follow(self, tell: Progress) -> None:
+        """Bring the text index and the vectors to the version of the rows."""
+        settings = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
+        self._text.catch_up(
+            self._items, slots=settings["slots"], scale=settings["scale"], progress=lambda done: tell("indexing", done)
+        )
+        self._embed(tell)
+        numbers, _ = self._items.alive(self._items.version)
+        folder = self._folder / "vectors"
+        self._ivf = open_ivf(folder, self._ivf)
+        if needs_ivf(numbers, self._ivf):
+            tell("clustering", 0)
+            self._ivf = build_ivf(self._vectors.rows(), numbers)
+            save_ivf(self._ivf, folder)
+            tell("clustering", len(numbers))
+
+    def _snapshot(self) -> Snapshot:
+        version = self._items.version
+        settings = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
+        numbers, popularity = self._items.alive(version)
+        shares = popularity_shares(popularity, settings["scale"])
+        top = np.lexsort((numbers, -shares))[:1000]
+        self._ivf = open_ivf(self._folder / "vectors", self._ivf)
+        return Snapshot(
+            domain=self.domain,
+            version=version,
+            text=self._text.searcher(),
+            vectors=VectorSearcher(self._vectors.rows(), numbers, self._ivf),
+            numbers=numbers,
+            shares=shares,
+            popular=Candidates("popular", numbers[top], shares[top]),
+            categories=tuple(settings["categories"]),
+            slots=tuple(settings["slots"]),
+            items=self._items,
+            encoder=self._encoder,
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._lock.acquire(timeout=30):
+                yield
+        except Timeout as error:
+            raise Unavailable(
+                f"Another process is writing to the domain {self.domain!r}.",
+                fix="wait until it has ended, then call again",
+            ) from error
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable(
+                f"The domain {self.domain!r} could not be written: {str(error).splitlines()[0]}.",
+                expected="a disk with free space and files that this process may write",
+                fix="free some space or correct the rights, then run the same command again: it goes on where it stopped",
+            ) from error
+
+
+def embedding_text(document: Document) -> str:
+    """What of a document is embedded: its title, a few values of each category, and the start of its text."""
+    values = [", ".join(members[:4]) for members in document.categories.values()]
+    parts = [document.title, ", ".join(values), document.text[0][:200] if document.text else ""]
+    return ". ".join(part for part in parts if part)
+
+
+def popularity_shares(popularity: Scores, scale: float) -> Scores:
+    """`popularity_share` for many at once."""
+    if scale <= 0:
+        return np.zeros_like(popularity)
+    return np.minimum(1.0, np.log1p(popularity) / np.log1p(scale)).astype(np.float32)
+
+

@@ -1,0 +1,113 @@
+"""What has been learned from feedback so far: query → entity scores (Q2E) and how often each item was taken.
+
+A fold over the event log, exact and in order: the state is the same whether built online or by replay.
+"""
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segue.events import Event
+from segue.retrieve.catalogue.text_index import words
+
+_PRIOR = 3.0
+"""Shows without an action that every remembered pair is given: one click on a first show scores 1/4, not 1."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """Evidence for one item under one query: the `weight` of actions and in how many answers it was `shown` since the first."""
+
+    weight: float = 0.0
+    shown: int = 0
+
+    @property
+    def score(self) -> float:
+        return self.weight / (self.shown + _PRIOR)
+
+
+class Memory:
+    """Learned state in memory. `actions` gives the weight of each action; a negative weight counts against an item."""
+
+    def __init__(self, actions: Mapping[str, float]) -> None:
+        self._actions = dict(actions)
+        self._pairs: dict[tuple[str, str], dict[str, Seen]] = {}
+        self._taken: dict[str, dict[str, float]] = defaultdict(dict)
+        self.answers = 0
+        self.feedback = 0
+
+    def learn(self, event: Event) -> None:
+        """Take in one event of the log."""
+        if event.kind == "answer":
+            self.answers += 1
+            self._learn_shown(event)
+        elif event.kind == "feedback":
+            self.feedback += 1
+            self._learn_action(event)
+
+    def recall(self, domain: str, text: str) -> dict[str, float]:
+        """Item id → score of what was taken for this query: the exact text first, else the same words in any order."""
+        for key in _keys(text):
+            scores = {id: seen.score for id, seen in self._pairs.get((domain, key), {}).items() if seen.weight > 0}
+            if scores:
+                return scores
+        return {}
+
+    def evidence(self, domain: str, text: str, item: str) -> Seen | None:
+        """Why an item is remembered for a query."""
+        for key in _keys(text):
+            if seen := self._pairs.get((domain, key), {}).get(item):
+                return seen
+        return None
+
+    def most_taken(self, domain: str, k: int) -> dict[str, float]:
+        """The `k` items with the most weighted actions, whatever was asked."""
+        taken = self._taken.get(domain, {})
+        best = heapq.nlargest(k, ((weight, id) for id, weight in taken.items() if weight > 0))
+        return {id: weight for weight, id in best}
+
+    @property
+    def size(self) -> int:
+        """Remembered (query, item) pairs."""
+        return sum(map(len, self._pairs.values()))
+
+    def digest(self) -> str:
+        """A hash of the whole state, to the last bit: equal digests mean equal learned state."""
+        state = hashlib.sha256()
+        for (domain, key), items in sorted(self._pairs.items()):
+            for id, seen in sorted(items.items()):
+                state.update(repr((domain, key, id, seen.weight.hex(), seen.shown)).encode())
+        for domain, taken in sorted(self._taken.items()):
+            for id, weight in sorted(taken.items()):
+                state.update(repr((domain, id, weight.hex())).encode())
+        return state.hexdigest()
+
+    def _learn_shown(self, event: Event) -> None:
+        for query, domain, ids in event.body["shown"]:
+            for key in _keys(query):
+                if items := self._pairs.get((domain, key)):
+                    for id in ids:
+                        if seen := items.get(id):
+                            seen.shown += 1
+
+    def _learn_action(self, event: Event) -> None:
+        body = event.body
+        weight = self._weight(body["action"], body.get("undoes"))
+        for key in _keys(body["query"]):
+            seen = self._pairs.setdefault((body["domain"], key), {}).setdefault(body["item"], Seen(shown=1))
+            seen.weight += weight
+        taken = self._taken[body["domain"]]
+        taken[body["item"]] = taken.get(body["item"], 0.0) + weight
+
+    def _weight(self, action: str, undoes: str | None) -> float:
+        if undoes is not None:
+            return -self._actions.get(undoes, 0.0)
+        return self._actions.get(action, 0.0)
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    """The text as it is, but for case and spaces; and its words, stemmed and sorted."""
+    exact = "=" + " ".join(text.casefold().split())
+    return exact, "~" + " ".join(sorted(set(words(text))))

@@ -1,0 +1,44 @@
+"""A request as the strategies of one domain see it."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.records import Request
+from segue.retrieve.catalogue import Snapshot
+from segue.retrieve.catalogue.text_index import trigrams, words
+from segue.retrieve.readings import Reading, read
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+class Query:
+    """What is searched for. Words, trigrams and the vector are made when first asked for, and once for all strategies."""
+
+    def __init__(self, request: Request, text: str, encode: Encode) -> None:
+        self.request = request
+        self.text = text
+        self._encode = encode
+        self._readings: dict[str, tuple[Reading, ...]] = {}
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Stemmed words, each once, in the order of the text."""
+        return list(dict.fromkeys(words(self.text)))
+
+    @cached_property
+    def trigrams(self) -> list[str]:
+        return trigrams(self.text)
+
+    @cached_property
+    def vector(self) -> NDArray[np.float32]:
+        """Unit vector float32 [dimensions]."""
+        return self._encode([self.text])[0]
+
+    def readings(self, catalogue: Snapshot) -> tuple[Reading, ...]:
+        """The likely readings in one catalogue."""
+        if catalogue.domain not in self._readings:
+            self._readings[catalogue.domain] = read(self.text, catalogue)
+        return self._readings[catalogue.domain]

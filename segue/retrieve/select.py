@@ -1,0 +1,87 @@
+"""Selection: which strategies to ask, how many candidates of each, and which of the union to keep.
+
+A policy `choose`s before anything is retrieved and `spend`s the budget afterwards. What it chose is logged with the
+probability it had, so that any other policy can be judged from the log.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from segue.errors import InvalidInput
+from segue.records import Candidates, Selection
+from segue.retrieve.catalogue import Snapshot
+from segue.retrieve.query import Query
+
+DEPTH = 50
+"""Candidates asked of each strategy: enough for fusion to find what several of them agree on."""
+
+WEIGHTS: Mapping[str, float] = {
+    "text": 2.0,
+    "title": 1.0,
+    "dense": 1.0,
+    "structured": 1.0,
+    "grams": 0.3,
+    "memory": 4.0,
+    "popular": 0.02,
+}
+
+
+class Policy(Protocol):
+    """Decides what is asked and what is kept."""
+
+    def choose(self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int) -> tuple[Selection, ...]: ...
+
+    def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates: ...
+
+
+@dataclass(frozen=True)
+class ReciprocalRankFusion:
+    """Ask every strategy for `depth` candidates and keep those with the highest Σ weight / (constant + rank).
+
+    Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet" (SIGIR 2009), with a weight for
+    each strategy and a smaller constant than the paper's 60, so that the first ranks tell more. A strategy that did not
+    return an item adds nothing to it. The choice is deterministic: every propensity is 1.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    constant: float = 10.0
+    depth: int = DEPTH
+
+    def __post_init__(self) -> None:
+        if self.constant < 0 or self.depth < 1 or any(weight < 0 for weight in self.weights.values()):
+            raise InvalidInput(
+                "Reciprocal rank fusion was given a negative weight or constant, or a depth below 1.",
+                expected="weights and constant from 0 up, depth from 1 up",
+            )
+
+    def choose(self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int) -> tuple[Selection, ...]:
+        depth = max(self.depth, budget)
+        return tuple(
+            Selection(catalogue.domain, name, depth, 1.0) for name in strategies if self.weights.get(name, 1.0) > 0
+        )
+
+    def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates:
+        return fuse(candidates, [self.weights.get(found.strategy, 1.0) for found in candidates], self.constant, budget)
+
+
+def fuse(candidates: Sequence[Candidates], weights: Sequence[float], constant: float, budget: int) -> Candidates:
+    """The `budget` items with the highest Σ_lists weight / (constant + rank), rank from 1; ties by number.
+
+    >>> import numpy as np
+    >>> a = Candidates("a", np.array([7, 8]), np.array([2.0, 1.0], np.float32))
+    >>> b = Candidates("b", np.array([8, 9]), np.array([5.0, 4.0], np.float32))
+    >>> fuse([a, b], [1, 1], 60, 10).numbers.tolist()
+    [8, 7, 9]
+    """
+    if not candidates:
+        return Candidates("fused", np.zeros(0, np.int64), np.zeros(0, np.float32))
+    gains = np.concatenate(
+        [weight / (constant + np.arange(1, len(found) + 1)) for found, weight in zip(candidates, weights, strict=True)]
+    )
+    numbers, place = np.unique(np.concatenate([found.numbers for found in candidates]), return_inverse=True)
+    scores = np.bincount(place, weights=gains, minlength=len(numbers))
+    order = np.lexsort((numbers, -scores))[:budget]
+    return Candidates("fused", numbers[order], scores[order].astype(np.float32))

@@ -1,0 +1,34 @@
+"""Popular: what people take most, whatever was asked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segue.records import Candidates
+from segue.retrieve.catalogue import Snapshot
+from segue.retrieve.memory import Memory
+from segue.retrieve.query import Query
+
+_HALF = 50.0
+"""Weighted actions that raise an item half as much as being the catalogue's most popular would."""
+
+
+@dataclass(frozen=True)
+class Popular:
+    """Popularity share from the catalogue, plus a share in [0, 1) that grows with the actions seen here."""
+
+    memory: Memory
+    name: str = "popular"
+
+    def retrieve(self, query: Query, catalogue: Snapshot, k: int) -> Candidates:
+        taken = self.memory.most_taken(catalogue.domain, k)
+        numbers = catalogue.numbers_of(list(taken))
+        if not numbers:
+            return Candidates(self.name, catalogue.popular.numbers[:k], catalogue.popular.scores[:k])
+        acted = np.array(list(numbers.values()), dtype=np.int64)
+        actions = np.array([taken[id] for id in numbers], dtype=np.float32)
+        union = np.union1d(catalogue.popular.numbers[: 2 * k], acted)
+        scores = catalogue.shares[np.searchsorted(catalogue.numbers, union)].copy()
+        scores[np.searchsorted(union, acted)] += actions / (actions + _HALF)
+        order = np.lexsort((union, -scores))[:k]
+        return Candidates(self.name, union[order], scores[order])

