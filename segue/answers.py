@@ -25,7 +25,12 @@ def to_body(answer: Answer) -> dict[str, Any]:
             "time": answer.request.time,
         },
         "hypotheses": [
-            {"domain": reading.domain, "intent": reading.intent, "slots": dict(reading.slots), "confidence": reading.confidence}
+            {
+                "domain": reading.domain,
+                "intent": reading.intent,
+                "slots": dict(reading.slots),
+                "confidence": reading.confidence,
+            }
             for reading in answer.hypotheses
         ],
         "results": [
@@ -34,7 +39,9 @@ def to_body(answer: Answer) -> dict[str, Any]:
                 "title": result.title,
                 "domain": result.domain,
                 "score": result.score,
-                "sources": {name: {"rank": source.rank, "score": source.score} for name, source in result.sources.items()},
+                "sources": {
+                    name: {"rank": source.rank, "score": source.score} for name, source in result.sources.items()
+                },
                 "fields": dict(result.fields),
             }
             for result in answer.results
@@ -94,7 +101,11 @@ class Recent:
             return self._shown[answer]
         event = self._log.find(answer)
         if event is None or event.kind != "answer":
-            raise NotFound(f"There is no answer {answer!r}.", expected="the id of an answer from this store", fix="ask again, and use the id of that answer")
+            raise NotFound(
+                f"There is no answer {answer!r}.",
+                expected="the id of an answer from this store",
+                fix="ask again, and use the id of that answer",
+            )
         return _places(event.body)
 
     def last_action(self, answer: str, domain: str, item: str) -> str | None:

@@ -28,7 +28,9 @@ def make_request(
 ) -> Request:
     """Raises `InvalidInput` for anything that cannot be asked."""
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST_RESULTS:
-        raise InvalidInput(f"limit is {limit!r}.", expected=f"a whole number from 1 to {MOST_RESULTS}", fix="pass limit=10")
+        raise InvalidInput(
+            f"limit is {limit!r}.", expected=f"a whole number from 1 to {MOST_RESULTS}", fix="pass limit=10"
+        )
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise InvalidInput(f"seed is {seed!r}.", expected="a whole number from 0 up", fix="pass seed=0")
     return Request(
@@ -49,15 +51,21 @@ def new_id() -> str:
 
 def checked_id(id: str) -> str:
     if not isinstance(id, str) or not _ID.fullmatch(id):
-        raise InvalidInput(f"The id {str(id)[:50]!r} cannot be used.", expected="1 to 100 of letters, digits and . _ : -")
+        raise InvalidInput(
+            f"The id {str(id)[:50]!r} cannot be used.", expected="1 to 100 of letters, digits and . _ : -"
+        )
     return id
 
 
 def _checked_text(text: str) -> str:
     if not isinstance(text, str):
-        raise InvalidInput(f"The text is a {type(text).__name__}.", expected="a string", fix='ask something like "mary poppins"')
+        raise InvalidInput(
+            f"The text is a {type(text).__name__}.", expected="a string", fix='ask something like "mary poppins"'
+        )
     if len(text) > LONGEST_TEXT:
-        raise InvalidInput(f"The text has {len(text):,} characters.", expected=f"at most {LONGEST_TEXT:,}", fix="ask in fewer words")
+        raise InvalidInput(
+            f"The text has {len(text):,} characters.", expected=f"at most {LONGEST_TEXT:,}", fix="ask in fewer words"
+        )
     if not text.strip():
         raise InvalidInput("The text is empty.", expected="a few words", fix='ask something like "mary poppins"')
     _refuse_half_characters(text, "The text")
@@ -83,4 +91,6 @@ def _refuse_half_characters(text: str, what: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"{what} holds half of a character (a lone surrogate).", expected="whole Unicode text") from error
+        raise InvalidInput(
+            f"{what} holds half of a character (a lone surrogate).", expected="whole Unicode text"
+        ) from error

@@ -56,7 +56,9 @@ class Domains:
         """Raises `NotFound` for a domain that is not there."""
         if name not in self._catalogues:
             there = ", ".join(sorted(self._catalogues)) or "none yet"
-            raise NotFound(f"There is no domain {name!r}.", expected=f"one of: {there}", fix="index something into it first")
+            raise NotFound(
+                f"There is no domain {name!r}.", expected=f"one of: {there}", fix="index something into it first"
+            )
         return self._catalogues[name]
 
     def get_or_create(self, name: str) -> Catalogue:
@@ -105,7 +107,9 @@ class Domains:
         truth = right[held_out]
         measured = {
             "accuracy": float((shares.argmax(axis=1) == truth).mean()),
-            "expected calibration error": expected_calibration_error(shares.max(axis=1), shares.argmax(axis=1) == truth),
+            "expected calibration error": expected_calibration_error(
+                shares.max(axis=1), shares.argmax(axis=1) == truth
+            ),
             "examples": float(len(right)),
         }
         parent = self._store.live("choice")
@@ -129,7 +133,11 @@ class Domains:
             return untrained(len(FEATURES))
         weights = artifact.open(folder, kind="choice").tensors()["weights"]
         if weights.shape != (len(FEATURES) + CUES,):
-            raise Corrupt(f"{folder} holds {len(weights)} weights.", expected=f"{len(FEATURES) + CUES}", fix="index anything again: it is fitted anew")
+            raise Corrupt(
+                f"{folder} holds {len(weights)} weights.",
+                expected=f"{len(FEATURES) + CUES}",
+                fix="index anything again: it is fitted anew",
+            )
         return Choice(weights)
 
 
@@ -198,5 +206,3 @@ def _as_asked(document: Document, domain: str, random: np.random.Generator) -> s
     elif way < 0.55:
         words.append(domain.removesuffix("s"))
     return " ".join(words) or document.title
-
-

@@ -66,7 +66,9 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # -- a request's way ----------------------------------------------------------------------------------------
@@ -167,11 +169,24 @@ class Engine:
         item_id = item.id if isinstance(item, Result) else item
         if action != UNDO and action not in self.store.actions:
             known = ", ".join([*self.store.actions, UNDO])
-            raise InvalidInput(f"There is no action {action!r}.", expected=f"one of: {known}", fix="add it, with a weight, to segue.json in the store")
+            raise InvalidInput(
+                f"There is no action {action!r}.",
+                expected=f"one of: {known}",
+                fix="add it, with a weight, to segue.json in the store",
+            )
         shown = self._recent.shown(answer_id)
-        domain, (query, position) = _place(shown, domain or (item.domain if isinstance(item, Result) else None), item_id, answer_id)
+        domain, (query, position) = _place(
+            shown, domain or (item.domain if isinstance(item, Result) else None), item_id, answer_id
+        )
         feedback = Feedback(checked_id(id) if id else new_id(), answer_id, domain, item_id, action, time.time())
-        body = {"answer": answer_id, "domain": domain, "item": item_id, "action": action, "query": query, "position": position}
+        body = {
+            "answer": answer_id,
+            "domain": domain,
+            "item": item_id,
+            "action": action,
+            "query": query,
+            "position": position,
+        }
         if action == UNDO:
             body["undoes"] = self._undone(answer_id, domain, item_id)
         return feedback, self.log.append(Event(feedback.id, "feedback", feedback.time, body))
@@ -179,7 +194,9 @@ class Engine:
     def _undone(self, answer: str, domain: str, item: str) -> str:
         last = self._recent.last_action(answer, domain, item)
         if last is None:
-            raise InvalidInput(f"There is nothing to undo on {item!r} of answer {answer!r}.", expected="an action before it")
+            raise InvalidInput(
+                f"There is nothing to undo on {item!r} of answer {answer!r}.", expected="an action before it"
+            )
         return last
 
     def answer(self, id: str) -> dict[str, Any]:
@@ -217,7 +234,9 @@ class Engine:
         else:
             stream, mark = from_mappings(source), f"memory {new_id()}"
         catalogue = self.domains.get_or_create(domain)
-        report = catalogue.index(stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress)
+        report = catalogue.index(
+            stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress
+        )
         self.domains.fit_choice()
         return report
 
@@ -285,9 +304,15 @@ def _place(
     found = [(name, place) for (name, id), place in shown.items() if id == item and domain in (None, name)]
     if not found:
         where = f" of the domain {domain!r}" if domain else ""
-        raise NotFound(f"Answer {answer!r} did not show the item {item!r}{where}.", expected="an item among its results")
+        raise NotFound(
+            f"Answer {answer!r} did not show the item {item!r}{where}.", expected="an item among its results"
+        )
     if len(found) > 1:
-        raise InvalidInput(f"Answer {answer!r} shows {item!r} in {len(found)} domains.", expected="the domain to be named", fix="pass domain=")
+        raise InvalidInput(
+            f"Answer {answer!r} shows {item!r} in {len(found)} domains.",
+            expected="the domain to be named",
+            fix="pass domain=",
+        )
     return found[0]
 
 

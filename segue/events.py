@@ -18,7 +18,19 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Engine, Float, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 

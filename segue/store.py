@@ -1,10 +1,10 @@
 """A store: one folder that holds everything Segue knows. Where things lie in it, its settings, and which artifacts are live.
 
-    segue.json            settings that people edit: the weight of each action
-    events.sqlite         the event log
-    live.json             which artifact plays each part now
-    artifacts/            trained parts, never changed
-    domains/NAME/         one catalogue each
+segue.json            settings that people edit: the weight of each action
+events.sqlite         the event log
+live.json             which artifact plays each part now
+artifacts/            trained parts, never changed
+domains/NAME/         one catalogue each
 """
 
 import math
@@ -78,7 +78,9 @@ class Store:
     def domains(self) -> list[str]:
         """Names of the catalogues, sorted."""
         root = self.folder / "domains"
-        return sorted(entry.name for entry in root.iterdir() if (entry / "items.sqlite").exists()) if root.exists() else []
+        return (
+            sorted(entry.name for entry in root.iterdir() if (entry / "items.sqlite").exists()) if root.exists() else []
+        )
 
     def domain(self, name: str) -> Path:
         """The folder of a domain, whether it is there or not. Raises `InvalidInput` for a name that cannot be one."""
@@ -124,7 +126,9 @@ class Store:
         except FileNotFoundError:
             return {}
         except orjson.JSONDecodeError as error:
-            raise Corrupt(f"{self.folder / 'live.json'} is not JSON: {error}.", fix="restore it, or delete it") from error
+            raise Corrupt(
+                f"{self.folder / 'live.json'} is not JSON: {error}.", fix="restore it, or delete it"
+            ) from error
         return {part: Path(name).name for part, name in found.items()}
 
 
@@ -133,14 +137,16 @@ def _create(folder: Path, settings: Path) -> None:
         (folder / "artifacts").mkdir(parents=True, exist_ok=True)
         _write(settings, orjson.dumps({"format": _FORMAT, "actions": dict(ACTIONS)}, option=orjson.OPT_INDENT_2))
     except OSError as error:
-        raise Unavailable(f"No store can be made in {folder}: {error.strerror}.", fix="choose another folder") from error
+        raise Unavailable(
+            f"No store can be made in {folder}: {error.strerror}.", fix="choose another folder"
+        ) from error
 
 
 def _actions(file: Path) -> Mapping[str, float]:
     try:
         settings = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise Corrupt(f"{file} is not JSON: {error}.", fix="correct it; {\"format\": 1} alone is enough") from error
+        raise Corrupt(f"{file} is not JSON: {error}.", fix='correct it; {"format": 1} alone is enough') from error
     if not isinstance(settings, dict) or settings.get("format") != _FORMAT:
         raise Corrupt(f"{file} is not of format {_FORMAT}.", expected='{"format": 1, "actions": {"click": 1.0}}')
     actions = settings.get("actions", dict(ACTIONS))
@@ -148,7 +154,10 @@ def _actions(file: Path) -> Mapping[str, float]:
         raise Corrupt(f"The actions in {file} are not an object.", expected='{"click": 1.0, "skip": -0.5}')
     for name, weight in actions.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or name == UNDO:
-            raise Corrupt(f"The action {name!r} in {file} has the weight {weight!r}.", expected="a finite number; 'undo' is built in")
+            raise Corrupt(
+                f"The action {name!r} in {file} has the weight {weight!r}.",
+                expected="a finite number; 'undo' is built in",
+            )
     return MappingProxyType({name: float(weight) for name, weight in actions.items()})
 
 

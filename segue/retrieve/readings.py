@@ -94,7 +94,9 @@ def read(text: str, catalogue: Snapshot, *, most: int = 3) -> tuple[Reading, ...
 
 def _reading(spans: Sequence[_Span], ranges: Sequence[Range], tokens: Sequence[str], probability: float) -> Reading:
     used = {place for span in spans for place in range(span.start, span.end)}
-    rest = [token for place, token in enumerate(tokens) if place not in used and token not in _GLUE and token not in _NOT]
+    rest = [
+        token for place, token in enumerate(tokens) if place not in used and token not in _GLUE and token not in _NOT
+    ]
     return Reading(
         tuple(span.value for span in sorted(spans, key=lambda span: span.start)),
         tuple(ranges),

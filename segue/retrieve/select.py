@@ -32,7 +32,9 @@ WEIGHTS: Mapping[str, float] = {
 class Policy(Protocol):
     """Decides what is asked and what is kept."""
 
-    def choose(self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int) -> tuple[Selection, ...]: ...
+    def choose(
+        self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int
+    ) -> tuple[Selection, ...]: ...
 
     def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates: ...
 
@@ -57,7 +59,9 @@ class ReciprocalRankFusion:
                 expected="weights and constant from 0 up, depth from 1 up",
             )
 
-    def choose(self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int) -> tuple[Selection, ...]:
+    def choose(
+        self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int
+    ) -> tuple[Selection, ...]:
         depth = max(self.depth, budget)
         return tuple(
             Selection(catalogue.domain, name, depth, 1.0) for name in strategies if self.weights.get(name, 1.0) > 0

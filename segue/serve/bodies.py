@@ -25,7 +25,9 @@ class Act(_Body):
 
     answer: str = Field(description="The id of the answer that showed the item.")
     item: str = Field(description="The id of the item.")
-    action: str = Field(description="click, play, save, like, buy, skip, dislike, undo, or what the store's settings name.")
+    action: str = Field(
+        description="click, play, save, like, buy, skip, dislike, undo, or what the store's settings name."
+    )
     domain: str | None = Field(None, description="The item's domain; needed when two domains show the same id.")
     id: str | None = Field(None, description="The client's own id for this event: sent twice, it counts once.")
 

@@ -37,7 +37,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name: value for name, value in scope["headers"] if name in (b"host", b"content-length", b"content-type")}
+        headers = {
+            name: value for name, value in scope["headers"] if name in (b"host", b"content-length", b"content-type")
+        }
         longest = self._longest_items if scope["path"].endswith("/items") else self._longest
         refusal = self._refusal(scope, headers, longest)
         if refusal is not None:
@@ -72,7 +74,10 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         if self._hosts is not None and name not in self._hosts:
-            return 421, f"This server does not answer to {host[:100]!r}. Expected: one of {', '.join(sorted(self._hosts))}."
+            return (
+                421,
+                f"This server does not answer to {host[:100]!r}. Expected: one of {', '.join(sorted(self._hosts))}.",
+            )
         size = headers.get(b"content-length", b"0")
         if size.isdigit() and int(size) > longest:
             return 413, f"The body has {int(size):,} bytes. Expected: at most {longest:,}."

@@ -47,12 +47,22 @@ def make_app(engine: Engine, *, hosts: frozenset[str] | None = LOOPBACK) -> Fast
     async def ask(body: Ask) -> Response:
         answer = await _in(
             asking,
-            partial(engine.ask, body.text, context=body.context, domain=body.domain, limit=body.limit, seed=body.seed, id=body.id),
+            partial(
+                engine.ask,
+                body.text,
+                context=body.context,
+                domain=body.domain,
+                limit=body.limit,
+                seed=body.seed,
+                id=body.id,
+            ),
         )
         metrics.answered(answer)
         return _json(to_body(answer))
 
-    @app.post("/v1/feedback", summary="Tell what was done with a result; acknowledged when it is on disk", tags=["requests"])
+    @app.post(
+        "/v1/feedback", summary="Tell what was done with a result; acknowledged when it is on disk", tags=["requests"]
+    )
     async def feedback(body: Act) -> Response:
         sent, done = engine.send_feedback(body.answer, body.item, action=body.action, domain=body.domain, id=body.id)
         (new,) = await asyncio.wrap_future(done)
@@ -116,4 +126,9 @@ def _json(value: Mapping[str, Any]) -> Response:
 
 def _about(engine: Engine, name: str) -> dict[str, Any]:
     snapshot = engine.domains.get(name).snapshot
-    return {"domain": name, "items": len(snapshot), "version": snapshot.version, "categories": list(snapshot.categories)}
+    return {
+        "domain": name,
+        "items": len(snapshot),
+        "version": snapshot.version,
+        "categories": list(snapshot.categories),
+    }

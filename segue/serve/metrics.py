@@ -15,13 +15,21 @@ class Metrics:
 
     def __init__(self, engine: Engine) -> None:
         self._registry = CollectorRegistry()
-        self._answers = Counter("segue_answers", "Answers given, by likeliest domain.", ["domain"], registry=self._registry)
-        self._actions = Counter("segue_actions", "Feedback acknowledged, by action.", ["action"], registry=self._registry)
+        self._answers = Counter(
+            "segue_answers", "Answers given, by likeliest domain.", ["domain"], registry=self._registry
+        )
+        self._actions = Counter(
+            "segue_actions", "Feedback acknowledged, by action.", ["action"], registry=self._registry
+        )
         self._seconds = Histogram(
             "segue_answer_seconds", "Time to make an answer.", buckets=_SECONDS, registry=self._registry
         )
         self._strategy = Histogram(
-            "segue_strategy_seconds", "Time of one strategy in one answer.", ["strategy"], buckets=_SECONDS, registry=self._registry
+            "segue_strategy_seconds",
+            "Time of one strategy in one answer.",
+            ["strategy"],
+            buckets=_SECONDS,
+            registry=self._registry,
         )
         items = Gauge("segue_items", "Items that can be found, by domain.", ["domain"], registry=self._registry)
         memory = Gauge("segue_memory_pairs", "Remembered (query, item) pairs.", registry=self._registry)

@@ -17,7 +17,9 @@ _ASK = re.compile(
 _ENDING = re.compile(r"[\s,]+(?:please|thanks|thank you|for me)[.!?]*\s*$", re.IGNORECASE)
 
 _CUES = (
-    frozenset("film films movie movies cinema video videos watch stream dvd imdb netflix starring director actor".split()),
+    frozenset(
+        "film films movie movies cinema video videos watch stream dvd imdb netflix starring director actor".split()
+    ),
     frozenset("song songs music track tracks album albums tune play listen hear singer band lyrics artist".split()),
     frozenset("book books novel novels read author ebook paperback audiobook written story stories".split()),
     frozenset("home house light lights lamp heating thermostat door switch turn".split()),

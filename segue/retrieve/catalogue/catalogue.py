@@ -139,7 +139,9 @@ class Catalogue:
             if job.added + job.updated + job.unchanged == 0:
                 self._items.abandon()
                 reasons = "; ".join(f"line {line} {reason}" for line, reason in rejected[:3])
-                raise InvalidInput(f"None of the {job.rejected:,} rows could be used. {reasons}.", expected="at least one good row")
+                raise InvalidInput(
+                    f"None of the {job.rejected:,} rows could be used. {reasons}.", expected="at least one good row"
+                )
             version = self._items.version
             if job.added + job.updated or replace:
                 version = self._items.publish(replace=replace, state=self._settings(roles))
@@ -177,7 +179,9 @@ class Catalogue:
         """The roles of the last run when its columns are all here and nothing else was wished; else those found by name."""
         if not sample:
             reasons = "; ".join(f"line {row.line} {row.reason}" for row in start[:3])
-            raise InvalidInput(f"There is no readable row to index. {reasons}".strip(), expected="at least one good row")
+            raise InvalidInput(
+                f"There is no readable row to index. {reasons}".strip(), expected="at least one good row"
+            )
         old = self.roles()
         if wishes is None and old is not None and {old.id, old.title} <= sample[0].keys():
             return old
@@ -306,5 +310,3 @@ def popularity_shares(popularity: Scores, scale: float) -> Scores:
     if scale <= 0:
         return np.zeros_like(popularity)
     return np.minimum(1.0, np.log1p(popularity) / np.log1p(scale)).astype(np.float32)
-
-

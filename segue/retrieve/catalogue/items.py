@@ -54,7 +54,9 @@ _items = Table(
 )
 Index("items_retired", _items.c.retired, sqlite_where=_items.c.retired.is_not(None))
 _seen = Table("seen", _metadata, Column("number", Integer, primary_key=True))
-_state = Table("state", _metadata, Column("key", String, primary_key=True), Column("value", LargeBinary, nullable=False))
+_state = Table(
+    "state", _metadata, Column("key", String, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
 _rejected = Table(
     "rejected", _metadata, Column("line", Integer, primary_key=True), Column("reason", String, nullable=False)
 )

@@ -6,7 +6,22 @@ from typing import Any
 
 from segue.errors import InvalidInput
 
-_ID = ("id", "_id", "item_id", "doc_id", "docid", "product_id", "key", "uuid", "sku", "isbn", "asin", "url_id", "rownames", "")
+_ID = (
+    "id",
+    "_id",
+    "item_id",
+    "doc_id",
+    "docid",
+    "product_id",
+    "key",
+    "uuid",
+    "sku",
+    "isbn",
+    "asin",
+    "url_id",
+    "rownames",
+    "",
+)
 _TITLE = ("title", "name", "product_title", "product_name", "headline", "label", "track", "song", "question", "subject")
 _TEXT = (
     "text", "overview", "description", "body", "content", "summary", "abstract", "extract", "plot", "lyrics", "synopsis",

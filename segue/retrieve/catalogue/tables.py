@@ -61,7 +61,9 @@ def rows(file: Path, *, encoding: str = "utf-8") -> Iterator[Row]:
                 yield from _separated(stream, file, encoding, "\t" if kind == "tsv" else None)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Corrupt(
-            f"{file} is a broken gzip file: {error}.", expected="a whole .gz file", fix="fetch or compress the file again"
+            f"{file} is a broken gzip file: {error}.",
+            expected="a whole .gz file",
+            fix="fetch or compress the file again",
         ) from error
 
 
@@ -124,7 +126,9 @@ def _separated(stream: IO[bytes], file: Path, encoding: str, delimiter: str | No
     start = _peek(stream, 4)
     if encoding == "utf-8" and (start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start):
         raise InvalidInput(
-            f"{file} is not UTF-8: it looks like UTF-16.", expected="UTF-8", fix="pass --encoding utf-16, or save it as UTF-8"
+            f"{file} is not UTF-8: it looks like UTF-16.",
+            expected="UTF-8",
+            fix="pass --encoding utf-16, or save it as UTF-8",
         )
     try:
         lines = _decoded(stream, "utf-8-sig" if encoding == "utf-8" else encoding)
@@ -180,13 +184,17 @@ def _bad_bytes(values: list[str], header: list[str]) -> str:
 
 def _check_header(header: list[str], file: Path) -> None:
     if any(_undecodable(name) for name in header):
-        raise InvalidInput(f"The header of {file} is not text in the encoding given.", fix="pass --encoding latin-1, say")
+        raise InvalidInput(
+            f"The header of {file} is not text in the encoding given.", fix="pass --encoding latin-1, say"
+        )
     empty = [str(place) for place, name in enumerate(header, 1) if not name]
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise InvalidInput(f"{file} names the column {twice[0]!r} twice.", expected="each column name once")
     if empty and not (len(empty) == 1 and not header[0]):  # pandas writes its row numbers under an empty name
-        raise InvalidInput(f"{file} has columns without a name ({', '.join(empty)}).", expected="a name for each column")
+        raise InvalidInput(
+            f"{file} has columns without a name ({', '.join(empty)}).", expected="a name for each column"
+        )
 
 
 def _json_lines(stream: IO[bytes], encoding: str) -> Iterator[Row]:

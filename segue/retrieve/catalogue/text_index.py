@@ -33,10 +33,7 @@ _analyzer = (
     .build()
 )
 _grams = (
-    tantivy.TextAnalyzerBuilder(Tokenizer.ngram(3, 3))
-    .filter(Filter.lowercase())
-    .filter(Filter.ascii_fold())
-    .build()
+    tantivy.TextAnalyzerBuilder(Tokenizer.ngram(3, 3)).filter(Filter.lowercase()).filter(Filter.ascii_fold()).build()
 )
 
 
@@ -76,7 +73,9 @@ class TextIndex:
         try:
             self._index = tantivy.Index(_schema(), path=str(folder))
         except ValueError as error:
-            raise Corrupt(f"The text index in {folder} cannot be opened: {error}.", fix="delete that folder: it is rebuilt") from error
+            raise Corrupt(
+                f"The text index in {folder} cannot be opened: {error}.", fix="delete that folder: it is rebuilt"
+            ) from error
         self._index.config_reader("manual")
         self._index.register_tokenizer("words", _analyzer)
         self._index.register_tokenizer("grams", _grams)
@@ -103,7 +102,9 @@ class TextIndex:
         self._index.reload()
         return TextSearcher(self._index.searcher(), self.schema)
 
-    def catch_up(self, items: Items, *, slots: Sequence[str], scale: float, progress: Callable[[int], None] | None = None) -> None:
+    def catch_up(
+        self, items: Items, *, slots: Sequence[str], scale: float, progress: Callable[[int], None] | None = None
+    ) -> None:
         """Bring the index to the catalogue's version. `slots` are the numeric columns in order; `scale` see `popularity_share`."""
         seen, version = self.version, items.version
         if seen == version:
@@ -117,7 +118,9 @@ class TextIndex:
         if first is not None:
             # A catch-up that was cut short may have left these behind.
             writer.delete_documents_by_query(
-                Query.range_query(self.schema, "number", tantivy.FieldType.Integer, lower_bound=first, upper_bound=2**62)
+                Query.range_query(
+                    self.schema, "number", tantivy.FieldType.Integer, lower_bound=first, upper_bound=2**62
+                )
             )
             for number, document in items.documents(first, last, version=version):
                 writer.add_document(_entry(number, document, slots, scale))
@@ -148,13 +151,18 @@ class TextSearcher:
         return self.frequency("whole", phrase(text)) > 0
 
     def term(self, field: str, term: str) -> Query:
-        return Query.term_query(self.schema, field, term, index_option="freq" if field in ("title", "body", "grams") else "basic")
+        return Query.term_query(
+            self.schema, field, term, index_option="freq" if field in ("title", "body", "grams") else "basic"
+        )
 
     def any_of(self, weighted: Iterable[tuple[str, str, float]]) -> Query:
         """Documents with any of the (field, term, weight), scored by the weighted sum of BM25."""
         return Query.boolean_query(
             [
-                (Occur.Should, self.term(field, term) if weight == 1 else Query.boost_query(self.term(field, term), weight))
+                (
+                    Occur.Should,
+                    self.term(field, term) if weight == 1 else Query.boost_query(self.term(field, term), weight),
+                )
                 for field, term, weight in weighted
             ]
         )
@@ -240,6 +248,3 @@ def _write_small(file: Path, text: str) -> None:
     temporary = file.with_suffix(".new")
     temporary.write_text(text)
     temporary.replace(file)
-
-
-

@@ -18,5 +18,9 @@ class FullText:
     title_weight: float = 2.0
 
     def retrieve(self, query: Query, catalogue: Snapshot, k: int) -> Candidates:
-        terms = [(field, word, weight) for word in query.words for field, weight in (("title", self.title_weight), ("body", 1.0))]
+        terms = [
+            (field, word, weight)
+            for word in query.words
+            for field, weight in (("title", self.title_weight), ("body", 1.0))
+        ]
         return catalogue.text.search(self.name, catalogue.text.any_of(terms), k)

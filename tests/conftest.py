@@ -1,0 +1,143 @@
+"""The encoder, made once for all tests, and a small store of films and books."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segue.encode.export import export
+from segue.encode.pretrained import TorchEncoder, minilm
+from segue.encode.quantised import OnnxEncoder
+from segue.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def reference() -> TorchEncoder:
+    return minilm()
+
+
+@pytest.fixture(scope="session")
+def int8_folder(reference: TorchEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(reference, tmp_path_factory.mktemp("encoder") / "minilm", name="minilm-int8").folder
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """300 different short requests, of 3 to about 20 tokens."""
+    verbs = [
+        "play",
+        "find me",
+        "what is",
+        "turn off",
+        "add to my list:",
+        "who wrote",
+        "book",
+        "how long is",
+        "show",
+        "buy",
+    ]
+    things = [
+        "mary poppins",
+        "the lights in the kitchen",
+        "a table for two in paris tonight",
+        "1984",
+        "naïve café music",
+    ]
+    ends = [
+        "",
+        " please",
+        " from the nineteen eighties",
+        " as soon as you can",
+        "?",
+        " near me that is open late on sunday",
+    ]
+    return [f"{verb} {thing}{end}" for verb in verbs for thing in things for end in ends]
+
+
+@pytest.fixture(scope="session")
+def encoder(int8_folder: Path) -> OnnxEncoder:
+    """The real int8 encoder, opened once."""
+    return OnnxEncoder.open(int8_folder, threads=2)
+
+
+FILMS: list[dict[str, Any]] = [
+    {
+        "id": "f1",
+        "title": "Mary Poppins",
+        "genres": ["comedy", "musical"],
+        "director": "Robert Stevenson",
+        "year": 1964,
+        "votes": 900,
+    },
+    {"id": "f2", "title": "Psycho", "genres": ["horror"], "director": "Alfred Hitchcock", "year": 1960, "votes": 950},
+    {
+        "id": "f3",
+        "title": "The Birds",
+        "genres": ["horror"],
+        "director": "Alfred Hitchcock",
+        "year": 1963,
+        "votes": 700,
+    },
+    {
+        "id": "f4",
+        "title": "Love Story",
+        "genres": ["romance", "drama"],
+        "director": "Arthur Hiller",
+        "year": 1970,
+        "votes": 400,
+    },
+    {
+        "id": "f5",
+        "title": "Love Actually",
+        "genres": ["romance", "comedy"],
+        "director": "Richard Curtis",
+        "year": 2003,
+        "votes": 990,
+    },
+    {
+        "id": "f6",
+        "title": "Some Like It Hot",
+        "genres": ["comedy"],
+        "director": "Billy Wilder",
+        "year": 1959,
+        "votes": 800,
+    },
+    {
+        "id": "f7",
+        "title": "Play Misty for Me",
+        "genres": ["thriller"],
+        "director": "Clint Eastwood",
+        "year": 1971,
+        "votes": 300,
+    },
+    {
+        "id": "f8",
+        "title": "The Apartment",
+        "genres": ["comedy", "drama"],
+        "director": "Billy Wilder",
+        "year": 1960,
+        "votes": 850,
+    },
+]
+BOOKS: list[dict[str, Any]] = [
+    {"id": "b1", "title": "Mary Poppins", "author": "P. L. Travers", "year": 1934, "popularity": 90},
+    {
+        "id": "b2",
+        "title": "Love in the Time of Cholera",
+        "author": "Gabriel García Márquez",
+        "year": 1985,
+        "popularity": 88,
+    },
+    {"id": "b3", "title": "The Shining", "author": "Stephen King", "year": 1977, "popularity": 95},
+    {"id": "b4", "title": "Emma", "author": "Jane Austen", "year": 1815, "popularity": 80},
+]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, encoder: OnnxEncoder) -> Iterator[Engine]:
+    """A small store with films and books, thrown away afterwards."""
+    with Engine.open(tmp_path / "store", encoder=encoder) as opened:
+        opened.index(FILMS, domain="films")
+        opened.index(BOOKS, domain="books")
+        yield opened
