@@ -14,6 +14,7 @@ from segue.errors import Corrupt, NotFound
 from segue.records import Hypothesis, Request
 from segue.retrieve.catalogue import Catalogue, Document, Snapshot
 from segue.retrieve.evidence import FEATURES, evidence
+from segue.retrieve.memory import Memory
 from segue.retrieve.query import Encode, Query
 from segue.store import Store
 from segue.understand.choice import CUES, Choice, expected_calibration_error, features, fit, untrained
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 _EXAMPLES = 300
 """Requests made from the titles of each domain to fit the choice."""
+
+
+_PRIOR = 2.0
+"""How many weighted actions the fitted choice is worth against what people took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,11 @@ class Domains:
             else:
                 self._catalogues[name].refresh()
 
-    def understand(self, request: Request) -> list[Understood]:
+    def understand(self, request: Request, memory: Memory) -> list[Understood]:
         """The request's hypothesis in every domain, or in the one it names; the likeliest first.
+
+        What people took for the same words before counts as choices observed: the confidences are the mean of a Dirichlet
+        posterior whose prior is the fitted choice, worth `_PRIOR` weighted actions.
 
         Raises `NotFound` when the domain is not there or nothing has been indexed.
         """
@@ -88,7 +96,9 @@ class Domains:
         encode = _once(self._encoder.encode)
         queries = [Query(request, _searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
         known = [evidence(query, catalogue) for query, catalogue in zip(queries, catalogues, strict=True)]
-        shares = self._choice.probabilities(features(known, asked, spoken))
+        prior = self._choice.probabilities(features(known, asked, spoken))
+        taken = np.array([memory.taken_for(name, query.text) for name, query in zip(asked, queries, strict=True)])
+        shares = (_PRIOR * prior + taken) / (_PRIOR + taken.sum())
         read = [
             Understood(_hypothesis(spoken, query, catalogue, float(share)), query, catalogue, facts)
             for query, catalogue, share, facts in zip(queries, catalogues, shares, known, strict=True)

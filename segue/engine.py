@@ -87,7 +87,7 @@ class Engine:
         request = make_request(text, context=context, domain=domain, limit=limit, seed=seed, id=id)
         self._look_around()
         clock = _Clock()
-        understood = self.domains.understand(request)
+        understood = self.domains.understand(request, self.memory)
         likely = _worth_asking(understood, request.limit)
         clock.lap("understand")
         selection = [self._choose(one, request) for one in likely]
@@ -244,6 +244,20 @@ class Engine:
         """Delete items; returns the ids that were there."""
         return self.domains.get(domain).delete(ids)
 
+    def delete_listed(
+        self, file: Path, *, domain: str, id_column: str | None = None, encoding: str = "utf-8"
+    ) -> list[str]:
+        """Delete the items that a file names in its id column; returns the ids that were there."""
+        catalogue = self.domains.get(domain)
+        column = id_column or (roles.id if (roles := catalogue.roles()) else "id")
+        found = [row.values.get(column) for row in rows(file, encoding=encoding) if row.values]
+        ids = [str(id) for id in found if id is not None]
+        if not ids:
+            raise InvalidInput(
+                f"{file} names no ids in a column {column!r}.", fix="say which column holds them: --id COLUMN"
+            )
+        return catalogue.delete(ids)
+
     def _look_around(self) -> None:
         """Take up, now and then, what other processes have indexed and logged."""
         if time.monotonic() - self._refreshed > _REFRESH:
@@ -265,7 +279,7 @@ def _page(
 
     With one domain the score is what the policy gave; with several it is the bid for the place (see `share_page`).
     """
-    dealt = share_page([one.hypothesis.confidence for one in likely], [len(found) for found in kept], limit)
+    dealt = share_page([one.hypothesis.confidence for one in likely], [found.scores for found in kept], limit)
     documents = [
         one.catalogue.documents(found.numbers[: int((dealt[:, 0] == place).sum())].tolist())
         for place, (one, found) in enumerate(zip(likely, kept, strict=True))

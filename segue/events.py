@@ -194,7 +194,7 @@ class EventLog:
                 for learn in self._learners:
                     try:
                         learn(event)
-                    except Exception:  # noqa: BLE001  a learner's fault must not stop the log; the event is safe on disk
+                    except Exception:
                         logger.exception("a learner failed on event %s", event.id)
                 self._applied = row.sequence
                 new.add(event.id)

@@ -20,7 +20,7 @@ def evidence(query: Query, catalogue: Snapshot) -> NDArray[np.float64]:
     whole = text.frequency("whole", phrase(query.text))
     popularity = text.most_popular("whole", text.term("whole", phrase(query.text)), 1).scores.sum() if whole else 0.0
     readings = query.readings(catalogue)
-    values = readings[0].probability * (1 - len(readings[0].rest) / len(words)) if readings else 0.0
+    values = readings[0].probability * readings[0].explained if readings else 0.0
     return np.array(
         [
             (anywhere > 0).mean(),
@@ -29,7 +29,7 @@ def evidence(query: Query, catalogue: Snapshot) -> NDArray[np.float64]:
             float(whole > 0),
             popularity,
             float(whole > 0 or (in_title.all() and _one_title(catalogue, words))),
-            max(0.0, values),
+            values,
         ]
     )
 

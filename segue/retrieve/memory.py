@@ -55,6 +55,14 @@ class Memory:
                 return scores
         return {}
 
+    def taken_for(self, domain: str, text: str) -> float:
+        """Weight of everything that was taken in a domain for this query; 0 when nothing was."""
+        for key in _keys(text):
+            taken = sum(seen.weight for seen in self._pairs.get((domain, key), {}).values() if seen.weight > 0)
+            if taken:
+                return taken
+        return 0.0
+
     def evidence(self, domain: str, text: str, item: str) -> Seen | None:
         """Why an item is remembered for a query."""
         for key in _keys(text):

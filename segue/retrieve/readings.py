@@ -48,12 +48,16 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to understand a request: the constraints, the `rest` of the words (stemmed), and how likely it is."""
+    """One way to understand a request: the constraints, the `rest` of the words (stemmed), and how likely it is.
+
+    `explained` is the share of the words that the constraints take up, glue such as "from" and "the" not counted.
+    """
 
     values: tuple[Value, ...]
     ranges: tuple[Range, ...]
     rest: tuple[str, ...]
     probability: float
+    explained: float
 
     def slots(self) -> dict[str, str]:
         """For people and for hypotheses: field → what was understood."""
@@ -97,11 +101,13 @@ def _reading(spans: Sequence[_Span], ranges: Sequence[Range], tokens: Sequence[s
     rest = [
         token for place, token in enumerate(tokens) if place not in used and token not in _GLUE and token not in _NOT
     ]
+    constraints = sum(span.end - span.start for span in spans) + len(ranges)
     return Reading(
         tuple(span.value for span in sorted(spans, key=lambda span: span.start)),
         tuple(ranges),
         tuple(dict.fromkeys(words(" ".join(rest)))),
         probability,
+        constraints / (constraints + len(rest)),
     )
 
 

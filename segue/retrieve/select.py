@@ -6,6 +6,7 @@ probability it had, so that any other policy can be judged from the log.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -18,15 +19,12 @@ from segue.retrieve.query import Query
 DEPTH = 50
 """Candidates asked of each strategy: enough for fusion to find what several of them agree on."""
 
-WEIGHTS: Mapping[str, float] = {
-    "text": 2.0,
-    "title": 1.0,
-    "dense": 1.0,
-    "structured": 1.0,
-    "grams": 0.3,
-    "memory": 4.0,
-    "popular": 0.02,
-}
+WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {"text": 3.0, "title": 1.0, "dense": 1.0, "structured": 4.0, "grams": 0.5, "memory": 5.0, "popular": 0.02}
+)
+
+SURE = frozenset({"structured"})
+"""Strategies whose scores are in [0, 1] and say how sure they are: the best score multiplies their weight."""
 
 
 class Policy(Protocol):
@@ -68,7 +66,11 @@ class ReciprocalRankFusion:
         )
 
     def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates:
-        return fuse(candidates, [self.weights.get(found.strategy, 1.0) for found in candidates], self.constant, budget)
+        return fuse(candidates, [self._weight(found) for found in candidates], self.constant, budget)
+
+    def _weight(self, found: Candidates) -> float:
+        sure = float(found.scores[0]) if found.strategy in SURE and len(found) else 1.0
+        return self.weights.get(found.strategy, 1.0) * sure
 
 
 def fuse(candidates: Sequence[Candidates], weights: Sequence[float], constant: float, budget: int) -> Candidates:

@@ -20,7 +20,7 @@ Features = NDArray[np.float64]
 CUES = 2
 """Features added here to a catalogue's evidence: does the request name this domain; does it name another one."""
 
-_RIDGE = 0.01
+_RIDGE = 0.0003
 
 
 @dataclass(frozen=True)

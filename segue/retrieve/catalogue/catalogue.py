@@ -23,7 +23,7 @@ from segue.retrieve.catalogue.documents import BadRow, Document, to_document
 from segue.retrieve.catalogue.items import Items, Job
 from segue.retrieve.catalogue.roles import Roles, Wishes, find_roles
 from segue.retrieve.catalogue.tables import Row
-from segue.retrieve.catalogue.text_index import SLOTS, TextIndex, TextSearcher, popularity_share
+from segue.retrieve.catalogue.text_index import SLOTS, TextIndex, TextSearcher
 from segue.retrieve.catalogue.vectors import Ivf, VectorFile, VectorSearcher, build_ivf, needs_ivf, open_ivf, save_ivf
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,9 @@ class Snapshot:
 
     def documents(self, numbers: Sequence[int]) -> dict[int, Document]:
         return self.items.get(numbers)
+
+    def ids_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        return self.items.ids(numbers)
 
     def numbers_of(self, ids: Sequence[str]) -> dict[str, int]:
         return self.items.numbers(ids, self.version)

@@ -141,6 +141,12 @@ class Items:
         with self._database.connect() as connection:
             return {number: Document.from_bytes(raw) for number, raw in connection.execute(query)}
 
+    def ids(self, numbers: Sequence[int]) -> dict[int, str]:
+        """The id of each number; numbers that were never given are left out."""
+        with self._database.connect() as connection:
+            query = select(_items.c.number, _items.c.id).where(_items.c.number.in_(numbers))
+            return {number: id for number, id in connection.execute(query)}
+
     def numbers(self, ids: Sequence[str], version: int) -> dict[str, int]:
         """The number of each id that is alive at `version`; ids that are not there are left out."""
         found: dict[str, int] = {}

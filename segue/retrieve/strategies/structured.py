@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from tantivy import FieldType, Occur, Query as TextQuery
+from tantivy import FieldType, Occur
+from tantivy import Query as TextQuery
 
 from segue.records import Candidates
 from segue.retrieve.catalogue import Snapshot
@@ -17,7 +18,8 @@ _FAR = 1e300
 
 @dataclass(frozen=True)
 class Structured:
-    """Every likely reading is searched; an item scores the sum over readings of probability × its score there in [0, 1].
+    """Every likely reading is searched; an item scores Σ_readings probability × share of the words explained × its score there
+    as a share of the best. So a score is in [0, 1] and says how sure this strategy is.
 
     Inside a reading the constraints must hold; items are ordered by the rest of the words, else by popularity. A request
     that can only be read as plain words gets nothing from here: full text has it.
@@ -29,12 +31,13 @@ class Structured:
         numbers, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
         for reading in query.readings(catalogue):
             found = self._search(reading, catalogue, k)
+            sure = reading.probability * reading.explained
             if len(found) and found.scores[0] > 0:
                 numbers.append(found.numbers)
-                scores.append(reading.probability * found.scores / found.scores[0])
+                scores.append(sure * found.scores / found.scores[0])
             elif len(found):
                 numbers.append(found.numbers)
-                scores.append(np.full(len(found), reading.probability / 2, np.float32))
+                scores.append(np.full(len(found), sure / 2, np.float32))
         union, place = np.unique(np.concatenate(numbers), return_inverse=True)
         total = np.bincount(place, weights=np.concatenate(scores), minlength=len(union))
         order = np.lexsort((union, -total))[:k]
