@@ -4,7 +4,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from segue.errors import NotFound
+from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
 from segue.records import Answer, Selection
 
@@ -97,12 +97,14 @@ class Recent:
 
     def shown(self, answer: str) -> Mapping[tuple[str, str], tuple[str, int]]:
         """(domain, item) → (the words it was found for, its position from 1). Raises `NotFound` for an unknown answer."""
-        if answer in self._shown:
-            return self._shown[answer]
+        if not isinstance(answer, str):
+            raise InvalidInput(f"The answer is a {type(answer).__name__}.", expected="an answer's id")
+        if (known := self._shown.get(answer)) is not None:
+            return known
         event = self._log.find(answer)
         if event is None or event.kind != "answer":
             raise NotFound(
-                f"There is no answer {answer!r}.",
+                f"There is no answer {answer[:100]!r}.",
                 expected="the id of an answer from this store",
                 fix="ask again, and use the id of that answer",
             )

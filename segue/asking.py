@@ -33,6 +33,10 @@ def make_request(
         )
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise InvalidInput(f"seed is {seed!r}.", expected="a whole number from 0 up", fix="pass seed=0")
+    if domain is not None and not (isinstance(domain, str) and len(domain) <= _LONGEST_VALUE):
+        raise InvalidInput(
+            f"The domain is {str(domain)[:50]!r}.", expected="the name of a domain, or None for all", fix="leave it out"
+        )
     return Request(
         id=new_id() if id is None else checked_id(id),
         text=_checked_text(text),
@@ -66,10 +70,11 @@ def _checked_text(text: str) -> str:
         raise InvalidInput(
             f"The text has {len(text):,} characters.", expected=f"at most {LONGEST_TEXT:,}", fix="ask in fewer words"
         )
-    if not text.strip():
-        raise InvalidInput("The text is empty.", expected="a few words", fix='ask something like "mary poppins"')
     _refuse_half_characters(text, "The text")
-    return text.replace("\0", " ").strip()
+    kept = text.replace("\0", " ").strip()
+    if not kept:
+        raise InvalidInput("The text is empty.", expected="a few words", fix='ask something like "mary poppins"')
+    return kept
 
 
 def _checked_context(context: Mapping[str, str]) -> dict[str, str]:

@@ -132,9 +132,8 @@ def index(
     wishes = Wishes(id_column, title, text, category, popularity, ignore)
     with Engine.open(store, threads=2) as engine, Steps(quiet=quiet) as progress:
         if delete:
-            _say(
-                f"{len(engine.delete_listed(file, domain=domain, id_column=id_column, encoding=encoding)):,} deleted from {domain}"
-            )
+            gone = engine.delete_listed(file, domain=domain, id_column=id_column, encoding=encoding)
+            click.echo(f"{domain}: {len(gone):,} deleted")
             return
         report = engine.index(
             file,
@@ -289,7 +288,7 @@ def search_quality(
 
 def _not_built(name: str, what: str) -> Callable[..., None]:
     def command(rest: tuple[str, ...]) -> None:
-        raise NotBuilt(f"`segue {name}` is not built yet.", expected=what)
+        raise NotBuilt(f"`segue {name}` is not built yet. It will {what}.")
 
     command.__doc__ = f"(Not built yet.) {what[0].upper()}{what[1:]}."
     return command

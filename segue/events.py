@@ -78,7 +78,7 @@ class EventLog:
 
     def __init__(self, url: str) -> None:
         self._database = _open(url)
-        self._insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._database.dialect.name]
+        self._insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._database.dialect.name]
         self._learners: list[Learner] = []
         self._applied = 0
         self._learning = threading.RLock()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, cast
+from typing import IO, TextIO, cast
 
 from segue.errors import Corrupt, InvalidInput, NotFound
 
@@ -57,8 +57,10 @@ def load(file: Path) -> list[Judged]:
 def _opened(file: Path) -> Iterator[TextIO]:
     if not file.is_file():
         raise NotFound(f"There is no file {file}.", fix="check the path")
-    raw = cast(io.BufferedIOBase, gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
-    with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as stream:
+    with (
+        cast(IO[bytes], gzip.open(file)) if file.suffix == ".gz" else file.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as stream,
+    ):
         yield stream
 
 

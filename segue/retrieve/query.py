@@ -35,7 +35,8 @@ class Query:
     @cached_property
     def vector(self) -> NDArray[np.float32]:
         """Unit vector float32 [dimensions]."""
-        return self._encode([self.text])[0]
+        vector: NDArray[np.float32] = self._encode([self.text])[0]
+        return vector
 
     def readings(self, catalogue: Snapshot) -> tuple[Reading, ...]:
         """The likely readings in one catalogue."""

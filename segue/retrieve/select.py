@@ -20,7 +20,7 @@ DEPTH = 50
 """Candidates asked of each strategy: enough for fusion to find what several of them agree on."""
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"text": 3.0, "title": 1.0, "dense": 1.0, "structured": 4.0, "grams": 0.5, "memory": 5.0, "popular": 0.02}
+    {"text": 2.0, "title": 1.0, "dense": 1.0, "structured": 5.0, "grams": 0.5, "memory": 5.0, "popular": 0.02}
 )
 
 SURE = frozenset({"structured"})

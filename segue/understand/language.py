@@ -3,16 +3,20 @@
 import re
 from dataclasses import dataclass
 
-_POLITE = r"(?:(?:please|hey|hi|hello|ok|okay|can you|could you|would you|will you|i want to|i would like to|i'd like to|i wanna|let me|let's|help me)\s+)*"
+_POLITE = (
+    "please|hey|hi|hello|ok|okay|can you|could you|would you|will you|i want to|i would like to|i'd like to|i wanna|let me"
+    "|let's|help me"
+)
 _ASKS = {
-    "play": r"play|put on|start|queue|listen to|hear",
-    "watch": r"watch|stream|see",
-    "read": r"read|open",
-    "find": r"find|search for|search|look for|look up|show|get|give|i need|i want|where is|what is",
+    "play": "play|put on|start|queue|listen to|hear",
+    "watch": "watch|stream|see",
+    "read": "read|open",
+    "find": "find|search for|search|look for|look up|show|get|give|i need|i want|where is|what is",
 }
+_VERBS = "|".join(f"(?P<{intent}>{verbs})" for intent, verbs in _ASKS.items())
+_KIND = r"(?:(?:the|a|some)\s+(?=(?:film|movie|song|book)s?\b))?"
 _ASK = re.compile(
-    rf"^\s*{_POLITE}(?:{'|'.join(f'(?P<{intent}>{verbs})' for intent, verbs in _ASKS.items())})\s+(?:me\s+|us\s+)?(?:(?:the|a|some)\s+(?=(?:film|movie|song|book)s?\b))?(?P<rest>\S.*)$",
-    re.IGNORECASE,
+    rf"^\s*(?:(?:{_POLITE})\s+)*(?:{_VERBS})\s+(?:me\s+|us\s+)?{_KIND}(?P<rest>\S.*)$", re.IGNORECASE | re.DOTALL
 )
 _ENDING = re.compile(r"[\s,]+(?:please|thanks|thank you|for me)[.!?]*\s*$", re.IGNORECASE)
 

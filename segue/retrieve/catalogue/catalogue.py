@@ -312,4 +312,4 @@ def popularity_shares(popularity: Scores, scale: float) -> Scores:
     """`popularity_share` for many at once."""
     if scale <= 0:
         return np.zeros_like(popularity)
-    return np.minimum(1.0, np.log1p(popularity) / np.log1p(scale)).astype(np.float32)
+    return np.asarray(np.minimum(1.0, np.log1p(popularity) / np.log1p(scale)), dtype=np.float32)

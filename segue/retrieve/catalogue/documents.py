@@ -7,11 +7,13 @@ from typing import Any
 
 import orjson
 
-from segue.retrieve.catalogue.roles import Roles, number
+from segue.retrieve.catalogue.roles import Roles, nested, number
 
 _LONGEST_ID = 200
 _LONGEST_TITLE = 2_000
 _LONGEST_TEXT = 1_000_000
+_MOST_POPULAR = 1e30
+"""Popularity is kept as float32, which ends at 3e38."""
 
 
 class BadRow(ValueError):
@@ -79,9 +81,8 @@ def to_document(values: Mapping[str, Any], roles: Roles) -> Document:
 def _id(value: Any, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is None or isinstance(value, bool | list | dict) or not str(value).strip():
+    if _unfit(value) or not (id := _written(value, column).strip()):
         raise BadRow(f"has no id (column {column!r} holds {_shown(value)})")
-    id = str(value).strip()
     if len(id) > _LONGEST_ID:
         raise BadRow(f"has an id of {len(id)} characters; at most {_LONGEST_ID} are allowed")
     if not id.isprintable():
@@ -90,9 +91,8 @@ def _id(value: Any, column: str) -> str:
 
 
 def _title(value: Any, column: str) -> str:
-    if value is None or isinstance(value, bool | list | dict) or value != value or not str(value).strip():
+    if _unfit(value) or not (title := _clean(_written(value, column), column)):
         raise BadRow(f"has no title (column {column!r} holds {_shown(value)})")
-    title = _clean(str(value), column)
     if len(title) > _LONGEST_TITLE:
         raise BadRow(f"has a title of {len(title):,} characters; at most {_LONGEST_TITLE:,} are allowed")
     return title
@@ -101,11 +101,10 @@ def _title(value: Any, column: str) -> str:
 def _text(value: Any, column: str) -> str:
     if value is None or value != value:
         return ""
-    if isinstance(value, list):
-        value = " ".join(str(member) for member in value)
-    elif isinstance(value, dict):
-        raise BadRow(f"holds an object in the text column {column!r}; text was expected")
-    text = _clean(str(value), column)
+    if nested(value):
+        raise BadRow(f"holds {_shown(value)} in the text column {column!r}; text was expected")
+    members = value if isinstance(value, list) else [value]
+    text = _clean(" ".join(_written(member, column) for member in members if member is not None), column)
     if len(text) > _LONGEST_TEXT:
         raise BadRow(f"has {len(text):,} characters in {column!r}; at most {_LONGEST_TEXT:,} are allowed")
     return text
@@ -114,13 +113,28 @@ def _text(value: Any, column: str) -> str:
 def _members(value: Any, column: str, separator: str | None) -> tuple[str, ...]:
     if value is None or value != value or value == "":
         return ()
-    if isinstance(value, dict):
-        raise BadRow(f"holds an object in the category column {column!r}; a value or a list was expected")
+    if nested(value):
+        raise BadRow(f"holds {_shown(value)} in the category column {column!r}; a value or a list was expected")
     if isinstance(value, str):
         members = value.split(separator) if separator else [value]
     else:
-        members = [str(member) for member in value if member is not None] if isinstance(value, list) else [str(value)]
+        listed = value if isinstance(value, list) else [value]
+        members = [_written(member, column) for member in listed if member is not None]
     return tuple(clean for member in members if (clean := _clean(member, column)))
+
+
+def _unfit(value: Any) -> bool:
+    """Whether a cell holds nothing that names an item: empty, not a number (NaN), infinite, true or false, nested."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return value is None or isinstance(value, bool | list | dict | bytes)
+
+
+def _written(value: Any, column: str) -> str:
+    try:
+        return str(value)
+    except ValueError as error:  # Python writes no whole number of more than 4300 digits
+        raise BadRow(f"holds a number in {column!r} that is too long to be written") from error
 
 
 def _clean(text: str, column: str) -> str:
@@ -142,8 +156,10 @@ def _popularity(value: Any, column: str) -> float:
     if value is None or value == "":
         return 0.0
     parsed = number(value)
-    if parsed is None or not math.isfinite(parsed) or parsed < 0:
-        raise BadRow(f"has popularity {_shown(value)} in column {column!r}; a finite number from 0 up was expected")
+    if parsed is None or not 0 <= parsed <= _MOST_POPULAR:
+        raise BadRow(
+            f"has popularity {_shown(value)} in column {column!r}; a number from 0 to {_MOST_POPULAR:g} was expected"
+        )
     return parsed
 
 
@@ -156,5 +172,8 @@ def _storable(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # a number of more than 4300 digits, lists a thousand deep
+        shown = f"a {type(value).__name__}"
     return shown if len(shown) <= 60 else shown[:57] + "…"

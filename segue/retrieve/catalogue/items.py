@@ -118,7 +118,7 @@ class Items:
     def alive(self, version: int) -> tuple[Numbers, Scores]:
         """Numbers of the items alive at `version`, ascending, and their popularity as it stands in the catalogue."""
         with self._database.connect() as connection:
-            cursor = connection.connection.cursor()  # SQLAlchemy's rows cost ten times as much, and here are millions
+            cursor: Any = connection.connection.cursor()  # SQLAlchemy's rows cost ten times as much, and here are millions
             cursor.execute(
                 "SELECT number, popularity FROM items WHERE born <= ? AND (retired IS NULL OR retired > ?) ORDER BY number",
                 (version, version),
@@ -145,7 +145,7 @@ class Items:
         """The id of each number; numbers that were never given are left out."""
         with self._database.connect() as connection:
             query = select(_items.c.number, _items.c.id).where(_items.c.number.in_(numbers))
-            return {number: id for number, id in connection.execute(query)}
+            return {row.number: row.id for row in connection.execute(query)}
 
     def numbers(self, ids: Sequence[str], version: int) -> dict[str, int]:
         """The number of each id that is alive at `version`; ids that are not there are left out."""
@@ -154,7 +154,7 @@ class Items:
             for start in range(0, len(ids), _CHUNK):
                 chunk = ids[start : start + _CHUNK]
                 query = select(_items.c.id, _items.c.number).where(_items.c.id.in_(chunk), *_alive(version))
-                found.update({id: number for id, number in connection.execute(query)})
+                found.update({row.id: row.number for row in connection.execute(query)})
         return found
 
     def retired_between(self, after: int, upto: int) -> list[int]:
@@ -166,7 +166,8 @@ class Items:
     def first_born_after(self, version: int) -> int | None:
         """The lowest number born after `version`; every higher number was born after it too."""
         with self._database.connect() as connection:
-            return connection.execute(select(func.min(_items.c.number)).where(_items.c.born > version)).scalar_one()
+            first = connection.execute(select(func.min(_items.c.number)).where(_items.c.born > version)).scalar_one()
+        return None if first is None else int(first)
 
     def last_number(self, version: int | None = None) -> int:
         query = select(func.max(_items.c.number))

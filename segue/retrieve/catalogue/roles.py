@@ -22,7 +22,11 @@ _ID = (
     "rownames",
     "",
 )
+_ID_ENDS = ("_id", "id")
+"""A column named so (movieId, track_id) is the id when no usual name is there and every row has another value in it."""
+
 _TITLE = ("title", "name", "product_title", "product_name", "headline", "label", "track", "song", "question", "subject")
+_TITLE_ENDS = ("title", "_name", "name")
 _TEXT = (
     "text", "overview", "description", "body", "content", "summary", "abstract", "extract", "plot", "lyrics", "synopsis",
     "about", "product_description", "answer", "details",
@@ -30,6 +34,7 @@ _TEXT = (
 _POPULARITY = (
     "popularity", "votes", "plays", "play_count", "views", "sales", "ratings_count", "num_ratings", "rating_count",
     "downloads", "clicks", "listeners", "hotttnesss", "hotness", "reviews", "review_count", "citations", "stars",
+    "vote_count", "num_votes", "numvotes", "citation_count", "n_citation", "num_sold",
 )  # fmt: skip
 _SEPARATORS = "|;"
 _LONG = 60
@@ -94,8 +99,12 @@ def find_roles(sample: Sequence[Mapping[str, Any]], wishes: Wishes | None = None
         if wish is not None and wish not in columns:
             raise InvalidInput(f"There is no column {wish!r}.", expected=f"one of {', '.join(map(repr, columns))}")
     values = {name: [row[name] for row in sample if not _empty(row.get(name))] for name in columns}
-    id = wishes.id if wishes.id is not None else _named(columns, _ID)
-    title = wishes.title or _named([name for name in columns if name != id], _TITLE)
+    known = [name for name in columns if name not in wishes.ignore]
+    id = wishes.id if wishes.id is not None else _named(known, _ID)
+    if id is None:
+        id = _ending([name for name in known if _tells_apart(values[name], len(sample))], _ID_ENDS)
+    others = [name for name in known if name != id]
+    title = wishes.title or _named(others, _TITLE) or _ending(others, _TITLE_ENDS)
     if id is None:
         raise _unfound("id", columns)
     if title is None:
@@ -103,7 +112,9 @@ def find_roles(sample: Sequence[Mapping[str, Any]], wishes: Wishes | None = None
     free = [name for name in columns if name not in {id, title, *wishes.ignore} and values[name]]
     numeric = [name for name in free if _numeric(values[name])]
     popularity = wishes.popularity or _named([name for name in numeric if name not in wishes.categories], _POPULARITY)
-    words = [name for name in free if name not in numeric and not _is_link(values[name])]
+    words = [
+        name for name in free if name not in numeric and not _is_link(values[name]) and not _is_nested(values[name])
+    ]
     text = wishes.text or tuple(name for name in words if name.lower() in _TEXT or _mean_length(values[name]) > _LONG)
     separators = {name: mark for name in words if name not in text and (mark := _separator(values[name]))}
     categories = wishes.categories or tuple(
@@ -130,6 +141,13 @@ def number(value: Any) -> float | None:
         return None
 
 
+def nested(value: Any) -> bool:
+    """Whether a cell holds an object or bytes, itself or in a list, where a value or a list of values was expected."""
+    if isinstance(value, list):
+        return any(isinstance(member, dict | list | bytes) for member in value)
+    return isinstance(value, dict | bytes)
+
+
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -147,6 +165,14 @@ def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((by_lower[name] for name in names if name in by_lower), None)
 
 
+def _ending(columns: Sequence[str], ends: Sequence[str]) -> str | None:
+    return next((name for end in ends for name in columns if name.lower().endswith(end)), None)
+
+
+def _tells_apart(values: Sequence[Any], rows: int) -> bool:
+    return len(values) == rows == len(set(map(str, values)))
+
+
 def _empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value != value  # NaN is not equal to itself
 
@@ -157,6 +183,11 @@ def _numeric(values: Sequence[Any]) -> bool:
 
 def _is_link(values: Sequence[Any]) -> bool:
     return all(isinstance(value, str) and value.startswith(("http://", "https://", "/")) for value in values[:20])
+
+
+def _is_nested(values: Sequence[Any]) -> bool:
+    """Whether most values are objects, lists of objects or raw bytes: nothing to search or to pick."""
+    return sum(nested(value) for value in values) > len(values) / 2
 
 
 def _mean_length(values: Sequence[Any]) -> float:

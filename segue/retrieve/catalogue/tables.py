@@ -314,8 +314,8 @@ def _without_mark(raw: bytes | str) -> bytes | str:
 
 def _explained(error: Exception, raw: bytes | str) -> str:
     """What the parser says, and what it does not: Python's json writes NaN and Infinity, which no other JSON has."""
-    words = ("NaN", "Infinity") if isinstance(raw, str) else (b"NaN", b"Infinity")
-    hint = "; NaN and Infinity are not JSON, write null" if any(word in raw for word in words) else ""  # type: ignore[operator]
+    text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+    hint = "; NaN and Infinity are not JSON, write null" if "NaN" in text or "Infinity" in text else ""
     return f"{error}{hint}"
 
 

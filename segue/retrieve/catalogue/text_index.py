@@ -105,7 +105,7 @@ class TextIndex:
     def catch_up(
         self, items: Items, *, slots: Sequence[str], scale: float, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Bring the index to the catalogue's version. `slots` are the numeric columns in order; `scale` see `popularity_share`."""
+        """Bring the index to the catalogue's version. `slots`: the numeric columns in order; `scale`: see `popularity_share`."""
         seen, version = self.version, items.version
         if seen == version:
             return
@@ -172,7 +172,7 @@ class TextSearcher:
         return Query.boolean_query([(Occur.Must, self.term(field, term)) for field, term in terms])
 
     def search(self, strategy: str, query: Query, k: int, *, by_popularity: bool = False) -> Candidates:
-        """The best `k`. With `by_popularity`, a score is multiplied by 1 for an unknown item up to 1 + BOOST for the best known."""
+        """The best `k`. `by_popularity` multiplies a score by 1 for an unknown item up to 1 + BOOST for the best known."""
         hits = self._searcher.search(
             query, limit=k, count=False, weight_by_field="boost" if by_popularity else None
         ).hits

@@ -77,7 +77,7 @@ class VectorFile:
 
 def decode(rows: NDArray[Any]) -> Floats:
     """float32 [n, dimensions] from stored rows."""
-    return rows["code"].astype(np.float32) * rows["scale"][:, None]
+    return np.asarray(rows["code"].astype(np.float32) * rows["scale"][:, None])
 
 
 @dataclass(frozen=True, slots=True)

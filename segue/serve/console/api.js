@@ -31,7 +31,7 @@ export const pastAnswer = (id) => call(`v1/answers/${encodeURIComponent(id)}`);
 export const feedback = (answer, result, action) =>
   call("v1/feedback", {
     method: "POST",
-    body: { answer, item: result.id, domain: result.domain, action, id: newId() },
+    body: { answer: answer.id, item: result.id, domain: result.domain, action, id: newId() },
   });
 
 /** Not `crypto.randomUUID`: browsers have it on https and localhost only. */

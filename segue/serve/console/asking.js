@@ -1,8 +1,10 @@
-/** Asking, and what is known of the last answer to each query while this page is open. */
+/** Asking and teaching, and what is known of the last answer to each query while this page is open. */
 import { useCallback, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import * as api from "./api.js";
 
-/** Query → { answer, previous, taught }. The back button shows these, and asks nothing anew. */
+const KEPT = 50;
+
+/** Query → { answer, previous, taught, stale }. The back button shows these, and asks nothing anew. */
 const remembered = new Map();
 const keyOf = (text, domain) => JSON.stringify([text, domain]);
 
@@ -11,50 +13,46 @@ export const nameOf = (result) => `${result.domain}/${result.id}`;
 
 /**
  * `seen` is what to show: { answer, previous, taught }, or { error }, or {}. `taught` maps a result's name to the actions
- * that this answer was told. `ask` asks again, or something else that the address will name next.
+ * that this answer was told about it. `ask` asks what the address names, once more.
  */
 export function useAsking(text, domain, say) {
   const [seen, see] = useState({});
   const [busy, setBusy] = useState(false);
   const running = useRef(null);
 
-  const ask = useCallback(async (words, where) => {
+  const ask = useCallback(async () => {
     running.current?.abort();
     const mine = (running.current = new AbortController());
-    const key = keyOf(words, where);
     setBusy(true);
     try {
-      const answer = await api.ask(words, where, mine.signal);
-      remembered.set(key, { answer, previous: remembered.get(key)?.answer, taught: {} });
-      if (running.current === mine) see(remembered.get(key));
+      const answer = await api.ask(text, domain, mine.signal);
+      if (!mine.signal.aborted) see(remember(keyOf(text, domain), answer));
     } catch (error) {
-      if (running.current === mine && error.name !== "AbortError") see({ error });
-    } finally {
-      if (running.current === mine) setBusy(false);
+      if (!mine.signal.aborted) see({ error });
     }
-  }, []);
+    if (!mine.signal.aborted) setBusy(false);
+  }, [text, domain]);
 
   useEffect(() => {
     const known = remembered.get(keyOf(text, domain));
-    if (!text || (known && !known.stale)) {
-      running.current?.abort();
-      setBusy(false);
-      see(text ? known : {});
+    if (text && (!known || known.stale)) {
+      ask();
     } else {
-      ask(text, domain);
+      see(text ? known : {});
+      setBusy(false);
     }
+    return () => running.current?.abort();
   }, [text, domain]);
-  useEffect(() => () => running.current?.abort(), []);
 
   const teach = useCallback(async (answer, result, action) => {
     try {
-      await api.feedback(answer.id, result, action);
+      await api.feedback(answer, result, action);
     } catch (error) {
       say({ text: error.message, bad: true });
       return;
     }
-    const undone = note(answer, result, action);
-    see((now) => (now.answer?.id === answer.id ? { ...entryOf(answer) } : now));
+    const [entry, undone] = note(answer, result, action);
+    see((now) => (entry && now.answer?.id === answer.id ? { ...entry } : now));
     say(undone ? { text: `undone: ${undone}` } : { text: `learned: ${action}`, undo: () => teach(answer, result, "undo") });
   }, []);
 
@@ -62,18 +60,24 @@ export function useAsking(text, domain, say) {
 }
 
 /** The next visit of this query is a new question, not a look back. */
-export function forget(text, domain) {
+export function askAnew(text, domain) {
   const known = remembered.get(keyOf(text, domain));
   if (known) known.stale = true;
 }
 
-const entryOf = (answer) => remembered.get(keyOf(answer.request.text, answer.request.domain));
+function remember(key, answer) {
+  const entry = { answer, previous: remembered.get(key)?.answer, taught: {} };
+  remembered.delete(key);
+  remembered.set(key, entry);
+  if (remembered.size > KEPT) remembered.delete(remembered.keys().next().value);
+  return entry;
+}
 
-/** Keep what an answer was told; returns the action that an undo took back. */
+/** Keep what an answer was told. Returns what is known of it (nothing once it was asked again) and what an undo undid. */
 function note(answer, result, action) {
-  const entry = entryOf(answer);
-  const mine = entry?.answer.id === answer.id ? (entry.taught[nameOf(result)] ?? []) : [];
-  const after = action === "undo" ? mine.slice(0, -1) : [...mine, action];
-  if (entry?.answer.id === answer.id) entry.taught = { ...entry.taught, [nameOf(result)]: after };
-  return action === "undo" ? (mine.at(-1) ?? "the last action") : null;
+  const entry = [...remembered.values()].find((one) => one.answer.id === answer.id);
+  const before = entry?.taught[nameOf(result)] ?? [];
+  const undo = action === "undo";
+  if (entry) entry.taught = { ...entry.taught, [nameOf(result)]: undo ? before.slice(0, -1) : [...before, action] };
+  return [entry, undo ? (before.at(-1) ?? "the last action") : null];
 }

@@ -1,0 +1,70 @@
+/** How an answer came about: what was understood, what was searched, who was asked, and how long each step took. */
+import { html } from "./vendor/preact-htm.js";
+import { Bar } from "./bars.js";
+import { milliseconds, number, percent } from "./format.js";
+import { Understood } from "./group.js";
+import { link } from "./route.js";
+import { Timing } from "./timing.js";
+
+const WIDE = matchMedia("(min-width: 68rem)");
+let open = WIDE.matches;
+
+/** Open beside the results where there is room; later as the reader left it. */
+export function Explanation({ answer, hue }) {
+  const { trace, milliseconds: total } = answer;
+  return html`<details class="explanation" open=${open} onToggle=${(event) => (open = event.currentTarget.open)}>
+    <summary><h2>How this answer came about</h2><span class="time">${milliseconds(total)}</span></summary>
+    <h3>What was understood</h3>
+    <ul class="hypotheses">
+      ${answer.hypotheses.map((one) => html`<${Hypothesis} ...${one} hue=${hue(one.domain)} text=${answer.request.text}
+        searched=${trace.domains?.find(({ domain }) => domain === one.domain)} />`)}
+    </ul>
+    <h3>Who was asked</h3>
+    <${Selection} selection=${answer.selection} />
+    <h3>Where the time went</h3>
+    <${Timing} laps=${trace.milliseconds ?? {}} total=${total} strategies=${answer.selection.map(({ strategy }) => strategy)} />
+    <dl class="small-print">
+      ${trace.policy && html`<div><dt>policy</dt><dd><code>${trace.policy}</code></dd></div>`}
+      <div><dt>answer</dt><dd><a href=${link(`/answers/${answer.id}`)}>${answer.id}</a>, seed ${answer.request.seed}</dd></div>
+    </dl>
+  </details>`;
+}
+
+function Hypothesis({ domain, confidence, intent, slots, hue, searched, text }) {
+  return html`<li>
+    <div class="hypothesis"><span class="name">${domain}</span><${Bar} share=${confidence} hue=${hue} /><span class="number">${percent(confidence)}</span></div>
+    <${Understood} intent=${intent} slots=${slots} />
+    ${!searched && html`<p class="faint">Not searched: too unlikely to get a place on the page.</p>`}
+    ${searched && html`<p class="faint">
+      Searched ${number(searched.catalogue.items)} items for ${searched.query === text ? "the whole text" : html`<q>${searched.query}</q>`}.
+    </p>`}
+    ${searched?.readings.length > 0 && html`<ul class="readings" aria-label="Readings">${searched.readings.map((one) => html`<${Reading} ...${one} />`)}</ul>`}
+  </li>`;
+}
+
+/** A reading of the request as values of fields, and the words that are left. */
+const Reading = ({ slots, words, probability }) =>
+  html`<li>
+    <span class="number">${percent(probability)}</span>
+    <span>${Object.entries(slots).map(([name, value]) => html`<span class="slot"><span class="slot-name">${name}</span> ${String(value)}</span> `)}
+      ${words.length > 0 && html`<span class="slot">words ${words.map((word) => html`<q>${word}</q> `)}</span>`}</span>
+  </li>`;
+
+/** Strategies down, domains across; a cell says how many candidates, and how likely that choice was when it was not sure. */
+function Selection({ selection }) {
+  const domains = [...new Set(selection.map(({ domain }) => domain))];
+  const strategies = [...new Set(selection.map(({ strategy }) => strategy))];
+  const chosen = (strategy, domain) => selection.find((one) => one.strategy === strategy && one.domain === domain);
+  if (!selection.length) return html`<p class="faint">Nobody.</p>`;
+  return html`<div class="scroll"><table class="selection">
+    <caption>Candidates asked for; below, the propensity of that choice</caption>
+    <thead><tr><th scope="col">strategy</th>${domains.map((domain) => html`<th scope="col" class="number">${domain}</th>`)}</tr></thead>
+    <tbody>
+      ${strategies.map((strategy) => html`<tr><th scope="row">${strategy}</th>
+        ${domains.map((domain) => html`<td class="number"><${Choice} chosen=${chosen(strategy, domain)} /></td>`)}</tr>`)}
+    </tbody>
+  </table></div>`;
+}
+
+const Choice = ({ chosen }) =>
+  chosen ? html`${chosen.k} <span class="propensity" title="propensity">${percent(chosen.propensity)}</span>` : html`<span class="faint">not asked</span>`;
