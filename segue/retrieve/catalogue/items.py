@@ -118,7 +118,9 @@ class Items:
     def alive(self, version: int) -> tuple[Numbers, Scores]:
         """Numbers of the items alive at `version`, ascending, and their popularity as it stands in the catalogue."""
         with self._database.connect() as connection:
-            cursor: Any = connection.connection.cursor()  # SQLAlchemy's rows cost ten times as much, and here are millions
+            cursor: Any = (
+                connection.connection.cursor()
+            )  # SQLAlchemy's rows cost ten times as much, and here are millions
             cursor.execute(
                 "SELECT number, popularity FROM items WHERE born <= ? AND (retired IS NULL OR retired > ?) ORDER BY number",
                 (version, version),

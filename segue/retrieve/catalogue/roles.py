@@ -133,7 +133,7 @@ def find_roles(sample: Sequence[Mapping[str, Any]], wishes: Wishes | None = None
 
 def number(value: Any) -> float | None:
     """The number that a cell holds, or None; text from CSV counts when all of it is a number."""
-    if isinstance(value, bool) or value is None:
+    if value is None or isinstance(value, bool | bytes):
         return None
     try:
         return float(value)
@@ -170,7 +170,7 @@ def _ending(columns: Sequence[str], ends: Sequence[str]) -> str | None:
 
 
 def _tells_apart(values: Sequence[Any], rows: int) -> bool:
-    return len(values) == rows == len(set(map(str, values)))
+    return len(values) == rows and not any(map(nested, values)) and len(set(map(str, values))) == rows
 
 
 def _empty(value: Any) -> bool:
@@ -192,7 +192,8 @@ def _is_nested(values: Sequence[Any]) -> bool:
 
 def _mean_length(values: Sequence[Any]) -> float:
     """Mean characters of one value; a list counts by its members."""
-    members = [str(member) for value in values for member in (value if isinstance(value, list) else [value])]
+    flat = [value for value in values if not nested(value)]
+    members = [str(member) for value in flat for member in (value if isinstance(value, list) else [value])]
     return sum(map(len, members)) / max(1, len(members))
 
 

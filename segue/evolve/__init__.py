@@ -1,0 +1,1 @@
+"""A new part is compared with the old one before it goes live."""
