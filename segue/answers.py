@@ -124,5 +124,5 @@ def _places(body: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, int]]:
 
 
 def _trim(kept: "OrderedDict[Any, Any]") -> None:
-    while len(kept) > _KEPT:
+    if len(kept) > _KEPT:
         kept.popitem(last=False)

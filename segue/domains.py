@@ -146,7 +146,7 @@ class Domains:
             raise Corrupt(
                 f"{folder} holds {len(weights)} weights.",
                 expected=f"{len(FEATURES) + CUES}",
-                fix="index anything again: it is fitted anew",
+                fix="delete the entry choice from live.json; the next large change of a catalogue fits it anew",
             )
         return Choice(weights)
 

@@ -1,5 +1,6 @@
 """The engine: a request's whole way through the house, from text to an answer that explains itself, and back as feedback."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -28,6 +29,9 @@ from segue.store import UNDO, Store
 _REFRESH = 1.0
 """Seconds between looks at what other processes have written."""
 
+_REFIT = 0.1
+"""The choice between domains is fitted anew when more than this share of a catalogue has changed."""
+
 
 class Engine:
     """An opened store. `with Engine.open("store") as engine: engine.ask("mary poppins")`."""
@@ -43,6 +47,7 @@ class Engine:
         self.strategies: dict[str, Strategy] = family(self.memory)
         self.policy: Policy = policy or ReciprocalRankFusion()
         self._refreshed = time.monotonic()
+        self._looking = threading.Lock()
 
     @classmethod
     def open(
@@ -237,7 +242,9 @@ class Engine:
         report = catalogue.index(
             stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress
         )
-        self.domains.fit_choice()
+        changed = report.added + report.updated + report.deleted
+        if changed > _REFIT * len(catalogue.snapshot):
+            self.domains.fit_choice()
         return report
 
     def delete(self, ids: Sequence[str], *, domain: str) -> list[str]:
@@ -260,10 +267,13 @@ class Engine:
 
     def _look_around(self) -> None:
         """Take up, now and then, what other processes have indexed and logged."""
-        if time.monotonic() - self._refreshed > _REFRESH:
-            self._refreshed = time.monotonic()
-            self.domains.refresh()
-            self.log.refresh()
+        if time.monotonic() - self._refreshed > _REFRESH and self._looking.acquire(blocking=False):
+            try:
+                self.domains.refresh()
+                self.log.refresh()
+                self._refreshed = time.monotonic()
+            finally:
+                self._looking.release()
 
 
 def _worth_asking(understood: Sequence[Understood], limit: int) -> list[Understood]:

@@ -270,7 +270,7 @@ def _explained(error: Exception) -> SegueError:
             fix="restore events.sqlite from a backup, or recover it with `sqlite3 events.sqlite .recover`",
         )
     return Unavailable(
-        f"The event log could not be written or read: {str(error).splitlines()[0]}.",
+        f"The event log could not be written or read: {(str(error) or repr(error)).splitlines()[0]}.",
         expected="a disk with free space and a database file that this process may write",
         fix="free some space or correct the file's rights, then send the event again: its id makes that safe",
     )

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from segue.events import Event
 from segue.retrieve.catalogue.text_index import words
 
+_LEADING = 200
+"""Most taken items kept at hand for each domain."""
+
 _PRIOR = 3.0
 """Shows without an action that every remembered pair is given: one click on a first show scores 1/4, not 1."""
 
@@ -35,8 +38,10 @@ class Memory:
         self._actions = dict(actions)
         self._pairs: dict[tuple[str, str], dict[str, Seen]] = {}
         self._taken: dict[str, dict[str, float]] = defaultdict(dict)
+        self._leading: dict[str, dict[str, float]] = defaultdict(dict)
         self.answers = 0
         self.feedback = 0
+        self._size = 0
 
     def learn(self, event: Event) -> None:
         """Take in one event of the log."""
@@ -50,7 +55,7 @@ class Memory:
     def recall(self, domain: str, text: str) -> dict[str, float]:
         """Item id → score of what was taken for this query: the exact text first, else the same words in any order."""
         for key in _keys(text):
-            scores = {id: seen.score for id, seen in self._pairs.get((domain, key), {}).items() if seen.weight > 0}
+            scores = {id: seen.score for id, seen in self._items(domain, key) if seen.weight > 0}
             if scores:
                 return scores
         return {}
@@ -58,7 +63,7 @@ class Memory:
     def taken_for(self, domain: str, text: str) -> float:
         """Weight of everything that was taken in a domain for this query; 0 when nothing was."""
         for key in _keys(text):
-            taken = sum(seen.weight for seen in self._pairs.get((domain, key), {}).values() if seen.weight > 0)
+            taken = sum(seen.weight for _, seen in self._items(domain, key) if seen.weight > 0)
             if taken:
                 return taken
         return 0.0
@@ -71,15 +76,14 @@ class Memory:
         return None
 
     def most_taken(self, domain: str, k: int) -> dict[str, float]:
-        """The `k` items with the most weighted actions, whatever was asked."""
-        taken = self._taken.get(domain, {})
-        best = heapq.nlargest(k, ((weight, id) for id, weight in taken.items() if weight > 0))
+        """The `k` items with the most weighted actions, whatever was asked; at most `_LEADING`."""
+        best = heapq.nlargest(k, [(weight, id) for id, weight in list(self._leading[domain].items())])
         return {id: weight for weight, id in best}
 
     @property
     def size(self) -> int:
-        """Remembered (query, item) pairs."""
-        return sum(map(len, self._pairs.values()))
+        """Remembered (query, item) pairs, each query counted as it was written."""
+        return self._size
 
     def digest(self) -> str:
         """A hash of the whole state, to the last bit: equal digests mean equal learned state."""
@@ -92,6 +96,10 @@ class Memory:
                 state.update(repr((domain, id, weight.hex())).encode())
         return state.hexdigest()
 
+    def _items(self, domain: str, key: str) -> list[tuple[str, Seen]]:
+        """What is remembered under one key, copied: the log's writer may be adding to it."""
+        return list(self._pairs.get((domain, key), {}).items())
+
     def _learn_shown(self, event: Event) -> None:
         for query, domain, ids in event.body["shown"]:
             for key in _keys(query):
@@ -103,11 +111,24 @@ class Memory:
     def _learn_action(self, event: Event) -> None:
         body = event.body
         weight = self._weight(body["action"], body.get("undoes"))
+        exact, _ = _keys(body["query"])
+        self._size += body["item"] not in self._pairs.get((body["domain"], exact), {})
         for key in _keys(body["query"]):
             seen = self._pairs.setdefault((body["domain"], key), {}).setdefault(body["item"], Seen(shown=1))
             seen.weight += weight
         taken = self._taken[body["domain"]]
         taken[body["item"]] = taken.get(body["item"], 0.0) + weight
+        self._lead(body["domain"], body["item"], taken[body["item"]])
+
+    def _lead(self, domain: str, item: str, weight: float) -> None:
+        """Keep the most taken items at hand, so that a request need not go through all of them."""
+        leading = dict(self._leading[domain])
+        leading.pop(item, None)
+        if weight > 0:
+            leading[item] = weight
+        if len(leading) > 2 * _LEADING:
+            leading = {id: weight for weight, id in heapq.nlargest(_LEADING, [(w, id) for id, w in leading.items()])}
+        self._leading[domain] = leading
 
     def _weight(self, action: str, undoes: str | None) -> float:
         if undoes is not None:

@@ -1,4 +1,7 @@
-"""What clients send, as OpenAPI knows it."""
+"""What clients send and what they get back, as OpenAPI knows it.
+
+Bodies that come in are checked against these models; answers go out as prepared bytes and are only described by them.
+"""
 
 from typing import Annotated, Any
 
@@ -51,3 +54,119 @@ class Problem(BaseModel):
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(description="What happened, what was expected and how to fix it.")
+
+
+class SourceBody(BaseModel):
+    """Where a result stood in one strategy's list."""
+
+    rank: int
+    score: float
+
+
+class ResultBody(BaseModel):
+    """One item of an answer."""
+
+    id: str
+    title: str
+    domain: str
+    score: float
+    sources: dict[str, SourceBody] = Field(description="Every strategy that found it.")
+    fields: dict[str, Any] = Field(
+        default_factory=dict, description="The catalogue's own columns; not in past answers."
+    )
+
+
+class HypothesisBody(BaseModel):
+    """One reading of the request."""
+
+    domain: str
+    intent: str
+    slots: dict[str, str]
+    confidence: float
+
+
+class SelectionBody(BaseModel):
+    """One decision of the selection policy."""
+
+    domain: str
+    strategy: str
+    k: int
+    propensity: float
+
+
+class AnswerBody(BaseModel):
+    """An answer that explains itself."""
+
+    id: str
+    request: dict[str, Any]
+    hypotheses: list[HypothesisBody]
+    results: list[ResultBody]
+    selection: list[SelectionBody]
+    milliseconds: float
+    trace: dict[str, Any]
+
+
+class AnswersBody(BaseModel):
+    """The last answers, newest first."""
+
+    answers: list[AnswerBody]
+
+
+class ActedBody(BaseModel):
+    """Feedback that is on disk and learned."""
+
+    id: str
+    domain: str
+    new: bool = Field(description="False when an event with this id was there already.")
+
+
+class DomainBody(BaseModel):
+    """One domain."""
+
+    domain: str
+    items: int
+    version: int
+    categories: list[str]
+
+
+class DomainsBody(BaseModel):
+    """All domains that hold items."""
+
+    domains: list[DomainBody]
+
+
+class ActionsBody(BaseModel):
+    """Actions and their weights, and the one that takes back."""
+
+    actions: dict[str, float]
+    undo: str
+
+
+class Rejected(BaseModel):
+    """A row that was kept out."""
+
+    row: int
+    reason: str
+
+
+class PutBody(BaseModel):
+    """What became of the rows."""
+
+    added: int
+    updated: int
+    unchanged: int
+    rejected: list[Rejected]
+
+
+class DeletedBody(BaseModel):
+    """What became of the ids."""
+
+    deleted: list[str]
+    unknown: list[str]
+
+
+class HealthBody(BaseModel):
+    """The server can answer."""
+
+    status: str
+    domains: int

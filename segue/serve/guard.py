@@ -13,7 +13,6 @@ _HEADERS = (
         b"default-src 'self'; img-src 'self' data:; style-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     ),
 )
-_DOCS = ("/docs", "/redoc")
 
 
 class TooLarge(Exception):
@@ -60,8 +59,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                if scope["path"] not in _DOCS:
-                    message["headers"] = [*message.get("headers", []), *_HEADERS]
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
             await send(message)
 
         try:

@@ -1,5 +1,5 @@
 /** What a person can tell about a result: the common actions as buttons, the rest in a menu. */
-import { html, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useCallback, useRef, useState } from "./vendor/preact-htm.js";
 import { has, Icon } from "./icons.js";
 
 const COMMON = ["play", "save", "like", "dislike"];
@@ -43,14 +43,16 @@ function More({ title, names, actions, onAct }) {
       close();
     }
   };
-  const left = (event) => {
-    if (!menu.current.contains(event.relatedTarget)) menu.current.open = false;
-  };
+  const left = useCallback((event) => {
+    const to = event.type === "focusout" ? event.relatedTarget : event.target;
+    if (to && menu.current && !menu.current.contains(to)) menu.current.open = false;
+  }, []);
+  const toggled = () => (menu.current?.open ? addEventListener : removeEventListener)("pointerdown", left);
   const choose = (name) => {
     close();
     onAct(name);
   };
-  return html`<details class="more" ref=${menu} onKeyDown=${keyed} onFocusOut=${left}>
+  return html`<details class="more" ref=${menu} onKeyDown=${keyed} onFocusOut=${left} onToggle=${toggled}>
     <summary aria-label=${`More about ${title}`} title="More"><${Icon} name="more" /></summary>
     <div class="menu">
       ${names.map((name) => html`<button type="button" data-action=${name} title=${says(name, actions)} onClick=${() => choose(name)}>${name}</button>`)}

@@ -1,5 +1,5 @@
 /** The console: a header, and the page that the address names. */
-import { html, render, useEffect, useErrorBoundary } from "./vendor/preact-htm.js";
+import { html, render, useEffect, useErrorBoundary, useRef } from "./vendor/preact-htm.js";
 import { focusSearch } from "./keys.js";
 import { PastPage } from "./past.js";
 import { RecentPage } from "./recent.js";
@@ -19,6 +19,7 @@ function App() {
   const route = useRoute();
   const [toast, say] = useToast();
   useSlash();
+  useArrival(route.path);
   const at = PAGES.find(({ path }) => path.test(route.path));
   return html`
     <a class="skip-link" href="#main" onClick=${skipToMain}>Skip to the content</a>
@@ -56,6 +57,18 @@ function Boundary({ children }) {
 
 const Nowhere = () =>
   html`<div class="problem" role="alert"><strong>There is no such page.</strong> Go to <a href="#/">the search</a>.</div>`;
+
+/** A new page starts at its top, and the keyboard with it, unless the page has put the focus somewhere. */
+function useArrival(path) {
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current) {
+      scrollTo(0, 0);
+      if (document.activeElement === document.body) document.getElementById("main").focus();
+    }
+    first.current = false;
+  }, [path]);
+}
 
 /** "/" starts a search from anywhere. */
 function useSlash() {

@@ -57,7 +57,7 @@ function Selection({ selection }) {
   const chosen = (strategy, domain) => selection.find((one) => one.strategy === strategy && one.domain === domain);
   if (!selection.length) return html`<p class="faint">Nobody.</p>`;
   return html`<div class="scroll"><table class="selection">
-    <caption>Candidates asked for; below, the propensity of that choice</caption>
+    <caption>Candidates asked for, and the propensity of that choice</caption>
     <thead><tr><th scope="col">strategy</th>${domains.map((domain) => html`<th scope="col" class="number">${domain}</th>`)}</tr></thead>
     <tbody>
       ${strategies.map((strategy) => html`<tr><th scope="row">${strategy}</th>

@@ -11,7 +11,7 @@ const LONGEST_PART = 90;
 export function percent(share) {
   const value = share * 100;
   if (value > 0 && value < 0.05) return "<0.1 %";
-  return `${value < 9.5 ? ONE_DIGIT.format(value) : Math.round(value)} %`;
+  return `${value < 9.5 || value > 99 ? ONE_DIGIT.format(value) : Math.round(value)} %`;
 }
 
 export const milliseconds = (value) => `${value < 10 ? ONE_DIGIT.format(value) : Math.round(value)} ms`;

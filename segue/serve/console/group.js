@@ -4,7 +4,7 @@ import { Bar } from "./bars.js";
 import { count, percent } from "./format.js";
 import { ResultRow } from "./result.js";
 
-const FIRST = 6;
+const FIRST = 5;
 
 export function Group({ hypothesis, hue, before, results, actions, onTeach }) {
   const [all, showAll] = useState(false);

@@ -9,7 +9,7 @@ export function ResultRow(shown) {
   const { result, place, change, taught, actions, onTeach } = shown;
   const [open, setOpen] = useState(false);
   const line = fieldLine(result.fields);
-  const details = `details-${result.domain}-${result.id}`;
+  const details = `details-${result.domain}-${place}`;
   /** To open an item is to show interest, once; to ask why it is there is not. */
   const click = () => {
     setOpen(!open);

@@ -15,7 +15,7 @@ export function SearchPage({ route, say }) {
   const text = (route.query.get("q") ?? "").trim();
   const domain = route.query.get("domain") || null;
   const { seen, busy, ask, teach } = useAsking(text, domain, say);
-  const { domains, actions, error } = useServer();
+  const { domains, actions, error } = useServer(seen.answer?.id);
   useArrowKeys();
   useEffect(() => {
     document.title = text ? `${text} · Segue` : "Segue";
@@ -34,18 +34,19 @@ export function SearchPage({ route, say }) {
     ${seen.answer &&
     html`<${AnswerView} answer=${seen.answer} previous=${seen.previous} moved=${moved} busy=${busy}
       actions=${actions} taught=${seen.taught} onTeach=${(result, action) => teach(seen.answer, result, action)} />`}
-    ${!text && html`<${Start} domains=${domains} onExample=${(words) => search(words, null)} />`}
+    ${!text && html`<${Start} domains=${domains} onExample=${(words) => search(words, domain)} />`}
   `;
 }
 
-/** What the server offers: its domains, and the actions that feedback may name. */
-function useServer() {
+/** What the server offers: its domains, and the actions that feedback may name. When that failed, each answer tries again. */
+function useServer(answered) {
   const [server, set] = useState({ domains: null, actions: {} });
   useEffect(() => {
+    if (server.domains) return;
     Promise.all([api.domains(), api.actions()])
       .then(([domains, actions]) => set({ domains, actions }))
       .catch((error) => set({ domains: null, actions: {}, error }));
-  }, []);
+  }, [answered]);
   return server;
 }
 
@@ -62,7 +63,7 @@ function Status({ seen, busy, moved, onAgain }) {
       ${busy && html`<span>asking…</span>`}
     </p>
     ${answer && html`<button type="button" class=${learned ? "again primary" : "again"} onClick=${onAgain}>
-      <${Icon} name="again" />Ask again${learned > 0 && html`<span class="learned-count">, ${count(learned, "action")} learned</span>`}
+      <${Icon} name="again" />Ask again${learned > 0 && html`<span>· ${count(learned, "action")} learned</span>`}
     </button>`}
   </div>`;
 }

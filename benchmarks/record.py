@@ -1,0 +1,56 @@
+"""What every result file says of its run: commit, machine, versions, time."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+DATA = Path(__file__).parents[2] / "shared" / "data"
+"""Where the public data sets are looked for unless --data says otherwise; benchmarks/README.md says where to get them."""
+
+
+def about() -> dict[str, Any]:
+    """Commit, machine, versions and load, for a result file."""
+    return {
+        "commit": _commit(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "load": [round(load, 2) for load in os.getloadavg()],
+        },
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("tantivy", "faiss-cpu", "onnxruntime", "numpy", "torch")},
+    }
+
+
+def save(name: str, result: Mapping[str, Any], folder: Path = RESULTS) -> Path:
+    """Write `result` with `about()` as JSON; a file is replaced only when the new one is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}.json"
+    temporary = file.with_suffix(".new")
+    temporary.write_text(json.dumps({**about(), **result}, indent=1, ensure_ascii=False) + "\n")
+    temporary.replace(file)
+    return file
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    found = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

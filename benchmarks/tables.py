@@ -1,0 +1,76 @@
+"""Put the result files' figures into the documents: `python -m benchmarks.tables` rewrites what stands between the marks.
+
+A mark is `<!-- table: NAME -->` … `<!-- end -->`; NAME is a function below. A test checks that the documents are up to date.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import RESULTS
+from segue.recipes.evaluate_search import as_table
+
+DOCUMENTS = Path(__file__).parents[1] / "docs"
+_MARK = re.compile(r"(<!-- table: (?P<name>[\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def load(name: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return result
+
+
+def judged_search(collection: str) -> str:
+    result = load("judged_search")
+    found = result["collections"][collection]
+    about = (
+        f"{found['judgements']['queries']:,} queries over {found['catalogue']['items']:,} items; 95 % intervals of nDCG@10 within "
+        f"±{max(row['ndcg@10 ±'] for row in found['rows'].values()):.3f}."
+    )
+    return f"{as_table(found)}\n\n{about} {_source('judged_search', result)}"
+
+
+def million() -> str:
+    result = load("million")
+    rows = "\n".join(f"| {name} | {value} |" for name, value in result["table"].items())
+    return f"| | |\n|---|---|\n{rows}\n\n{_source('million', result)}"
+
+
+def events() -> str:
+    result = load("events")
+    rows = "\n".join(f"| {name} | {value} |" for name, value in result["table"].items())
+    return f"| | |\n|---|---|\n{rows}\n\n{_source('events', result)}"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "judged_search.msrd": lambda: judged_search("msrd"),
+    "judged_search.mixed": lambda: judged_search("mixed"),
+    "million": million,
+    "events": events,
+}
+
+
+def filled(text: str) -> str:
+    """The document with every marked table made anew."""
+    return _MARK.sub(lambda mark: f"{mark[1]}{TABLES[mark['name']]()}\n{mark[3]}", text)
+
+
+def main() -> None:
+    for document in sorted(DOCUMENTS.rglob("*.md")):
+        text = document.read_text()
+        if (new := filled(text)) != text:
+            document.write_text(new)
+            print(f"{document.name} brought up to date")
+
+
+def _source(name: str, result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    return (
+        f"`benchmarks/results/{name}.json`, commit {result['commit'][:12]}, {result['date']}, {machine['cores']} cores of "
+        f"{machine['processor']}."
+    )
+
+
+if __name__ == "__main__":
+    main()

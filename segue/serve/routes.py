@@ -1,0 +1,106 @@
+"""The endpoints: HTTP in, an engine's verb, HTTP out."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import Path, Query, Response
+
+from segue.answers import to_body
+from segue.engine import Engine
+from segue.serve.bodies import Act, Ask, DeleteItems, PutItems
+from segue.serve.metrics import Metrics
+from segue.store import UNDO
+
+Id = Annotated[str, Path(max_length=200)]
+_T = TypeVar("_T")
+
+
+class Routes:
+    """Endpoints over one engine. Asking and writing have threads of their own, so that the loop is always free to listen."""
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._asking = ThreadPoolExecutor(2, thread_name_prefix="segue-ask")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="segue-write")
+
+    async def ask(self, body: Ask) -> Response:
+        """Answer a request"""
+        answer = await _in(self._asking, partial(self._engine.ask, **body.model_dump()))
+        self._metrics.answered(answer)
+        return _json(to_body(answer))
+
+    async def feedback(self, body: Act) -> Response:
+        """Tell what was done with a result
+
+        Acknowledged when it is on disk and learned. Send an id of your own: sent twice, it counts once.
+        """
+        sent, done = self._engine.send_feedback(
+            body.answer, body.item, action=body.action, domain=body.domain, id=body.id
+        )
+        (new,) = await asyncio.wrap_future(done)
+        self._metrics.acted(sent.action)
+        return _json({"id": sent.id, "domain": sent.domain, "new": new})
+
+    async def past_answer(self, id: Id) -> Response:
+        """A past answer, as it was given"""
+        return _json(await _in(self._asking, partial(self._engine.answer, id)))
+
+    async def recent_answers(self, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Response:
+        """The last answers, newest first"""
+        return _json({"answers": await _in(self._asking, partial(self._engine.recent_answers, limit))})
+
+    async def domains(self) -> Response:
+        """The domains and what is in them"""
+        return _json({"domains": [_about(self._engine, name) for name in self._engine.domains.names()]})
+
+    async def actions(self) -> Response:
+        """The actions that feedback may name, with their weights"""
+        return _json({"actions": dict(self._engine.store.actions), "undo": UNDO})
+
+    async def put_items(self, domain: Id, body: PutItems) -> Response:
+        """Add or update items
+
+        All good rows at once or none. Rows that cannot be used are kept out and come back with their reasons.
+        """
+        report = await _in(self._writing, partial(self._engine.index, body.items, domain=domain))
+        rejected = [{"row": line, "reason": reason} for line, reason in report.rejected_rows]
+        return _json(
+            {"added": report.added, "updated": report.updated, "unchanged": report.unchanged, "rejected": rejected}
+        )
+
+    async def delete_items(self, domain: Id, body: DeleteItems) -> Response:
+        """Delete items by id"""
+        there = await _in(self._writing, partial(self._engine.delete, body.ids, domain=domain))
+        known = set(there)
+        return _json({"deleted": there, "unknown": [id for id in body.ids if id not in known]})
+
+    async def health(self) -> Response:
+        """Whether the server can answer"""
+        return _json({"status": "ok", "domains": len(self._engine.domains.names())})
+
+    async def prometheus(self) -> Response:
+        """Metrics in Prometheus' format"""
+        return Response(self._metrics.text(), media_type=self._metrics.media_type)
+
+
+async def _in(pool: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
+    return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+
+def _json(value: Mapping[str, Any]) -> Response:
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+
+
+def _about(engine: Engine, name: str) -> dict[str, Any]:
+    snapshot = engine.domains.get(name).snapshot
+    return {
+        "domain": name,
+        "items": len(snapshot),
+        "version": snapshot.version,
+        "categories": list(snapshot.categories),
+    }
