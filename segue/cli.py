@@ -283,6 +283,9 @@ def search_quality(
         store=store,
         seed=seed,
     )
+    missing = result["judgements"]["documents not in the catalogue"]
+    if missing:
+        _say(f"{missing:,} judged documents are not in the catalogue: they count as not found.")
     _print_json(result) if as_json else click.echo(as_table(result))
 
 

@@ -23,8 +23,11 @@ from segue.understand.language import Spoken, listen
 
 logger = logging.getLogger(__name__)
 
-_EXAMPLES = 300
-"""Requests made from the titles of each domain to fit the choice."""
+_EXAMPLES = 1000
+"""Requests made from titles to fit the choice."""
+
+_SIZE = 0.5
+"""A domain is asked for in proportion to its size to this power: between all domains alike (0) and all items alike (1)."""
 
 
 _PRIOR = 2.0
@@ -194,9 +197,10 @@ def _examples(
     random = np.random.default_rng(seed)
     names = [catalogue.domain for catalogue in catalogues]
     rows, right = [], []
-    for place, catalogue in enumerate(catalogues):
+    sizes = np.array([len(catalogue) for catalogue in catalogues], dtype=np.float64) ** _SIZE
+    for place, (catalogue, share) in enumerate(zip(catalogues, sizes / sizes.sum(), strict=True)):
         weights = (catalogue.shares + 0.05).astype(np.float64)
-        count = min(_EXAMPLES, len(catalogue))
+        count = min(len(catalogue), max(20, int(_EXAMPLES * share)))
         numbers = random.choice(catalogue.numbers, count, replace=False, p=weights / weights.sum())
         for document in catalogue.documents(numbers.tolist()).values():
             text = _as_asked(document, catalogue.domain, random)
@@ -210,17 +214,18 @@ def _examples(
 
 
 def _as_asked(document: Document, domain: str, random: np.random.Generator) -> str:
-    """A title as people type it: whole, without a word, misspelt, with a value of the item, or with the kind of thing named."""
+    """A title as people type it: whole, a word or two of it, misspelt, with a value of the item, or with its kind named."""
     words = document.title.split()
     way = random.random()
-    if way < 0.2 and len(words) > 2:
-        del words[random.integers(len(words))]
-    elif way < 0.3 and len(document.title) > 5:
+    if way < 0.3 and len(words) > 1:
+        start = int(random.integers(len(words)))
+        words = words[start : start + int(random.integers(1, 3))]
+    elif way < 0.4 and len(document.title) > 5:
         at = int(random.integers(1, len(document.title)))
         words = (document.title[:at] + document.title[at + 1 :]).split()
-    elif way < 0.4 and document.categories:
+    elif way < 0.5 and document.categories:
         members = next(iter(document.categories.values()))
         words.append(members[0])
-    elif way < 0.55:
+    elif way < 0.65:
         words.append(domain.removesuffix("s"))
     return " ".join(words) or document.title

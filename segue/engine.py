@@ -29,6 +29,9 @@ from segue.store import UNDO, Store
 _REFRESH = 1.0
 """Seconds between looks at what other processes have written."""
 
+_LEAST = 0.01
+"""Domains less likely than this are not asked."""
+
 _REFIT = 0.1
 """The choice between domains is fitted anew when more than this share of a catalogue has changed."""
 
@@ -93,7 +96,7 @@ class Engine:
         self._look_around()
         clock = _Clock()
         understood = self.domains.understand(request, self.memory)
-        likely = _worth_asking(understood, request.limit)
+        likely = _worth_asking(understood)
         clock.lap("understand")
         selection = [self._choose(one, request) for one in likely]
         candidates = [self._retrieve(one, chosen, clock) for one, chosen in zip(likely, selection, strict=True)]
@@ -276,9 +279,9 @@ class Engine:
                 self._looking.release()
 
 
-def _worth_asking(understood: Sequence[Understood], limit: int) -> list[Understood]:
-    """The domains that could get a place on the page: the last place goes for the best's confidence / (2 limit − 1)."""
-    least = understood[0].hypothesis.confidence / (2 * limit - 1)
+def _worth_asking(understood: Sequence[Understood]) -> list[Understood]:
+    """The domains that may be meant; of one that holds nothing, nothing can be asked."""
+    least = min(_LEAST, understood[0].hypothesis.confidence)
     return [one for one in understood if one.hypothesis.confidence >= least and len(one.catalogue)]
 
 

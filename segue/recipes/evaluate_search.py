@@ -108,7 +108,6 @@ def _measure(
     engine: Engine, snapshot: Snapshot, judged: Sequence[Judged], names: Sequence[str], budget: int, quiet: bool
 ) -> tuple[dict[str, _Column], int]:
     columns = {name: _Column() for name in (*names, "union", "rrf", "live policy")}
-    rrf = ReciprocalRankFusion()
     skipped = 0
     with Steps(unit=" queries", total=len(judged), quiet=quiet) as progress:
         for query in judged:
@@ -119,33 +118,36 @@ def _measure(
                 skipped += 1  # an empty query, say: nobody can answer it
                 continue
             (understood,) = engine.domains.understand(request, engine.memory)
-            found: dict[str, Candidates] = {}
-            for name in names:
-                start = time.perf_counter()
-                found[name] = engine.strategies[name].retrieve(understood.query, snapshot, rrf.depth)
-                columns[name].add(_ids(snapshot, found[name].top(budget)), query.grades, budget, _since(start))
-            union = np.unique(np.concatenate([one.numbers[:budget] for one in found.values()]))
-            everything = _ids(snapshot, Candidates("union", union, np.zeros(len(union), np.float32)))
-            columns["union"].add(everything, query.grades, max(budget, len(union)), 0.0)
-            start = time.perf_counter()
-            fused = rrf.spend(list(found.values()), budget)
-            columns["rrf"].add(_ids(snapshot, fused), query.grades, budget, _since(start))
-            start = time.perf_counter()
-            live = _live(engine, understood.query, snapshot, names, budget)
-            columns["live policy"].add(_ids(snapshot, live), query.grades, budget, _since(start))
+            found = _answers(engine, understood.query, snapshot, names, budget)
+            ids = snapshot.ids_of(np.unique(np.concatenate([one.numbers for one, _ in found.values()])).tolist())
+            for name, (candidates, milliseconds) in found.items():
+                ranked = [ids[number] for number in candidates.numbers.tolist()]
+                columns[name].add(ranked, query.grades, max(budget, len(ranked)), milliseconds)
     return columns, skipped
 
 
-def _live(engine: Engine, query: Query, snapshot: Snapshot, names: Sequence[str], budget: int) -> Candidates:
-    fresh = Query(query.request, query.text, engine.encoder.encode)
-    selection = engine.policy.choose(fresh, snapshot, names, budget)
-    found = [engine.strategies[chosen.strategy].retrieve(fresh, snapshot, chosen.k) for chosen in selection]
-    return engine.policy.spend(found, budget)
+def _answers(
+    engine: Engine, query: Query, snapshot: Snapshot, names: Sequence[str], budget: int
+) -> dict[str, tuple[Candidates, float]]:
+    """What each row of the table hands on for one query, and in how many milliseconds.
 
-
-def _ids(snapshot: Snapshot, found: Candidates) -> list[str]:
-    ids = snapshot.ids_of(found.numbers.tolist())
-    return [ids[number] for number in found.numbers.tolist()]
+    The lists that the strategies return are used by every row; a policy's time is that of the strategies it asks and its own.
+    """
+    rrf = ReciprocalRankFusion()
+    lists: dict[str, tuple[Candidates, float]] = {}
+    for name in names:
+        start = time.perf_counter()
+        found = engine.strategies[name].retrieve(query, snapshot, rrf.depth)
+        lists[name] = found, _since(start)
+    answers = {name: (found.top(budget), spent) for name, (found, spent) in lists.items()}
+    union = np.unique(np.concatenate([found.numbers for found, _ in answers.values()]))
+    answers["union"] = Candidates("union", union, np.zeros(len(union), np.float32)), 0.0
+    for name, policy in (("rrf", rrf), ("live policy", engine.policy)):
+        start = time.perf_counter()
+        chosen = policy.choose(query, snapshot, names, budget)
+        kept = policy.spend([lists[one.strategy][0].top(one.k) for one in chosen], budget)
+        answers[name] = kept, _since(start) + sum(lists[one.strategy][1] for one in chosen)
+    return answers
 
 
 def _since(start: float) -> float:

@@ -47,7 +47,7 @@ class ReciprocalRankFusion:
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
-    constant: float = 10.0
+    constant: float = 5.0
     depth: int = DEPTH
 
     def __post_init__(self) -> None:

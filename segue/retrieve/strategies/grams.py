@@ -19,4 +19,6 @@ class Grams:
     def retrieve(self, query: Query, catalogue: Snapshot, k: int) -> Candidates:
         known = [(catalogue.text.frequency("grams", gram), gram) for gram in query.trigrams]
         rare = sorted((frequency, gram) for frequency, gram in known if frequency)[:_RARE]
-        return catalogue.text.search(self.name, catalogue.text.any_of(("grams", gram, 1.0) for _, gram in rare), k)
+        return catalogue.text.search(
+            self.name, catalogue.text.any_of(("grams", gram, 1.0) for _, gram in rare), k, by_popularity=True
+        )

@@ -1,0 +1,1 @@
+"""A hundred kinds of bad input: each gives a clear error and loses nothing."""

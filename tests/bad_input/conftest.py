@@ -1,0 +1,101 @@
+"""A small store that has learned something, and the check that bad input takes nothing from it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from segue.encode.quantised import OnnxEncoder
+from segue.engine import Engine
+from segue.retrieve.catalogue import Document
+
+_FILMS = [
+    {"id": "f1", "title": "Mary Poppins", "genres": ["comedy", "musical"], "year": 1964, "votes": 900},
+    {"id": "f2", "title": "Psycho", "genres": ["horror"], "year": 1960, "votes": 950},
+    {"id": "f3", "title": "The Birds", "genres": ["horror"], "year": 1963, "votes": 700},
+    {"id": "f4", "title": "Love Story", "genres": ["romance", "drama"], "year": 1970, "votes": 400},
+    {"id": "f5", "title": "Love Actually", "genres": ["romance", "comedy"], "year": 2003, "votes": 990},
+]
+_BOOKS = [
+    {"id": "b1", "title": "Mary Poppins", "author": "P. L. Travers", "year": 1934, "popularity": 90},
+    {"id": "b2", "title": "Emma", "author": "Jane Austen", "year": 1815, "popularity": 80},
+]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a store knows: its items, what it has learned, how it answers, and files that something left half-written."""
+
+    items: dict[str, dict[str, Document]]
+    memory: str
+    answer: tuple[str, ...]
+    left_behind: tuple[str, ...]
+
+
+def state(engine: Engine) -> State:
+    """Of the domains that the store was built with: what a test adds beside them does not count."""
+    memory = engine.memory.digest()
+    items = {}
+    for name in ("books", "films"):
+        snapshot = engine.domains.get(name).snapshot
+        documents = snapshot.documents(snapshot.numbers.tolist()).values()
+        items[name] = {document.id: document for document in documents}
+    answer = engine.ask("love story", domain="films")
+    left = [
+        str(path.relative_to(engine.store.folder))
+        for pattern in ("**/*.new", "**/*.part")
+        for path in engine.store.folder.glob(pattern)
+    ]
+    return State(items, memory, tuple(result.id for result in answer.results), tuple(left))
+
+
+@dataclass(frozen=True)
+class Built:
+    """The store that every case gets a copy of, what it knows, and the id of an answer that was acted on."""
+
+    folder: Path
+    state: State
+    answer: str
+
+
+@pytest.fixture(scope="session")
+def built(encoder: OnnxEncoder, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("bad-input") / "store"
+    with Engine.open(folder, encoder=encoder) as engine:
+        engine.index(_FILMS, domain="films")
+        engine.index(_BOOKS, domain="books")
+        answer = engine.ask("love story", domain="films", id="first")
+        engine.feedback(answer, "f5", action="buy")
+        engine.feedback(answer, "f5", action="like")
+        known = state(engine)
+    with Engine.open(folder, encoder=encoder) as engine:
+        known = State(known.items, engine.memory.digest(), known.answer, ())
+    return Built(folder, known, "first")
+
+
+@pytest.fixture
+def store(built: Built, tmp_path: Path) -> Path:
+    """A copy of the store, closed."""
+    return shutil.copytree(built.folder, tmp_path / "store")
+
+
+@pytest.fixture
+def shop(built: Built, store: Path, encoder: OnnxEncoder) -> Iterator[Engine]:
+    """A copy of the store, opened. After the test it must know what it knew, in this process and when opened again."""
+    with Engine.open(store, encoder=encoder) as engine:
+        yield engine
+        known = state(engine)
+    assert (known.items, known.answer, known.left_behind) == (built.state.items, built.state.answer, ())
+    assert known.memory == built.state.memory
+    assert_nothing_lost(store, built, encoder)
+
+
+def assert_nothing_lost(store: Path, built: Built, encoder: OnnxEncoder) -> None:
+    """The store, opened again, has the items and the answer that it had; its memory is what its log says."""
+    with Engine.open(store, create=False, encoder=encoder) as engine:
+        known = state(engine)
+        assert (known.items, known.answer, known.left_behind) == (built.state.items, built.state.answer, ())
+        assert engine.memory.recall("films", "love story").keys() == {"f5"}
+        assert engine.domains.names()[:2] == ["books", "films"]

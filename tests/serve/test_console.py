@@ -1,0 +1,401 @@
+"""The console in a real browser, over a real server: what a person sees, presses and hears."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+
+from segue.engine import Engine
+from segue.serve.http import make_app
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 5_000
+"""Milliseconds to wait for anything on the page."""
+
+HOSTILE = "<img src=x onerror=alert(1)><b>x</b>"
+
+# Text whose contrast with its background is below WCAG's AA, as "ratio text". Pixels of a canvas turn any colour into sRGB.
+LOW_CONTRAST = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  const luminance = (colour) => {
+    const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    const [red, green, blue] = colour.map((part) => linear(part / 255));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const low = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const text = walker.currentNode.data.trim();
+    if (!text || !element.checkVisibility() || element.closest("noscript, .unseen")) continue;
+    const [one, other] = [luminance(rgba(getComputedStyle(element).color)), luminance(behind(element))];
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${text}`);
+  }
+  return low;
+}"""
+
+
+@dataclass
+class Window:
+    """A page over a server, and everything that went wrong in it."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, place: str = "") -> None:
+        self.page.goto(self.address + place)
+
+    def ask(self, text: str) -> None:
+        """As a person does; returns when the answer is there."""
+        self.page.fill("#query", text)
+        with self.page.expect_response("**/v1/requests"):
+            self.page.press("#query", "Enter")
+        self.settle()
+
+    def ask_again(self) -> None:
+        with self.page.expect_response("**/v1/requests"):
+            self.page.get_by_role("button", name="Ask again").click()
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.wait_for_selector('.answer[aria-busy="false"]')
+
+    def tell(self, title: str, action: str) -> None:
+        with self.page.expect_response("**/v1/feedback"):
+            self.page.get_by_role("button", name=f"{action}: {title}", exact=True).click()
+
+    def titles(self, domain: str) -> list[str]:
+        return self.page.locator(f'.group[data-domain="{domain}"] .title').all_inner_texts()
+
+    def fits(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.fail(
+            f"{CHROMIUM} is missing, and the console is tested in it. Fix: apt-get install chromium", pytrace=False
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(engine: Engine) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(make_app(engine), log_level="warning", ws="none", lifespan="off"))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        give_up = time.monotonic() + PATIENCE / 1000
+        while not server.started and time.monotonic() < give_up:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def window(browser: Browser, address: str) -> Iterator[Window]:
+    """A desktop window. When the test is over nothing may have gone wrong in it, and no request have left the host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.set_default_timeout(PATIENCE)
+    window = Window(context.new_page(), address)
+    page, complaints = window.page, window.complaints
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+    page.on("request", lambda request: None if request.url.startswith(address) else complaints.append(request.url))
+
+    def refuse(dialog: Dialog) -> None:
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    yield window
+    context.close()
+    assert complaints == []
+
+
+def test_a_query_shows_results_by_domain_and_why(window: Window) -> None:
+    window.open()
+    page = window.page
+    expect(page.locator("#query")).to_be_focused()
+    window.ask("play mary poppins")
+    domains = page.locator(".group h2").all_inner_texts()
+    shares = [float(text.strip("<% ")) for text in page.locator(".group .confidence").all_inner_texts()]
+    assert sorted(name.lower() for name in domains) == ["books", "films"]
+    assert shares == sorted(shares, reverse=True)
+    assert window.titles("films")[0] == window.titles("books")[0] == "Mary Poppins"
+    film = page.locator('.group[data-domain="films"] .result').first
+    expect(film.locator(".line")).to_have_text("1964 · Robert Stevenson · comedy, musical")
+    expect(film.locator(".chip").filter(has_text="title")).to_have_text("title rank 1")
+    expect(page.locator('.group[data-domain="films"] .intent')).to_have_text("play")
+    expect(page.locator(".status")).to_contain_text(re.compile(r"\d+ results in 2 domains\s*\d+(\.\d)? ms"))
+    expect(page.locator(".explanation .hypotheses q").first).to_have_text("mary poppins")
+    expect(page.locator(".timing")).to_contain_text("understand")
+    expect(page.locator(".selection")).to_contain_text("dense")
+    film.get_by_role("button", name="Why is Mary Poppins here?").click()
+    expect(film.locator(".details")).to_contain_text(
+        re.compile("Place [12] of 12 .* its share of the domain's", re.DOTALL)
+    )
+    expect(film.locator(".fields")).to_contain_text("votes900")
+    assert window.fits()
+
+
+def test_the_query_stays_in_the_address(window: Window, engine: Engine) -> None:
+    window.open()
+    page = window.page
+    window.ask("mary poppins")
+    assert page.url.endswith("#/?q=mary+poppins")
+    with page.expect_response("**/v1/requests"):
+        page.reload()
+    expect(page.locator("#query")).to_have_value("mary poppins")
+    window.ask("love")
+    page.go_back()
+    expect(page.locator("#query")).to_have_value("mary poppins")
+    expect(page.locator(".result .title").first).to_have_text("Mary Poppins")
+    asked = [body["request"]["text"] for body in engine.recent_answers()]
+    assert asked == ["love", "mary poppins", "mary poppins"], "looking back asks nothing"
+
+
+def test_one_domain_can_be_chosen(window: Window) -> None:
+    window.open()
+    page = window.page
+    page.get_by_role("button", name="mary poppins").click()
+    window.settle()
+    page.get_by_role("button", name="films 8").click()
+    expect(page.locator(".group")).to_have_count(1)
+    expect(page.get_by_role("button", name="films 8")).to_have_attribute("aria-pressed", "true")
+    assert page.url.endswith("#/?q=mary+poppins&domain=films")
+
+
+def test_feedback_moves_a_result_up_and_undo_takes_it_back(window: Window) -> None:
+    window.open()
+    page = window.page
+    window.ask("love")
+    first = window.titles("films")
+    lower = first[2]
+    window.tell(lower, "play")
+    expect(page.get_by_role("status")).to_contain_text("learned: play")
+    row = page.locator('.group[data-domain="films"] .result').filter(
+        has=page.get_by_role("button", name=lower, exact=True)
+    )
+    expect(row.locator(".taught")).to_have_text("learned: play")
+    expect(page.get_by_role("button", name="Ask again")).to_contain_text("1 action learned")
+    window.ask_again()
+    second = window.titles("films")
+    assert second[0] == lower
+    expect(row.locator(".mark")).to_have_text("▲up 2")
+    expect(row.locator(".chip.memory")).to_have_text("taken before: weight 2 in 1 showing")
+    expect(page.locator(".status .changed")).to_contain_text("moved up")
+    expect(row.locator(".taught")).to_have_count(0)
+    window.tell(lower, "like")
+    with page.expect_response("**/v1/feedback"):
+        page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status")).to_contain_text("undone: like")
+    expect(row.locator(".taught")).to_have_count(0)
+
+
+def test_the_other_actions_are_in_a_menu(window: Window, engine: Engine) -> None:
+    window.open("#/?q=love")
+    page = window.page
+    row = page.locator(".result").first
+    more = row.locator("summary")
+    more.click()
+    expect(row.locator(".menu button")).to_have_text(["buy", "skip"])
+    page.keyboard.press("Escape")
+    expect(row.locator(".menu")).to_be_hidden()
+    expect(more).to_be_focused()
+    more.click()
+    row.get_by_role("button", name="skip").click()
+    expect(row.locator(".taught")).to_have_text("learned: skip")
+    more.click()
+    row.get_by_role("button", name="undo").click()
+    expect(row.locator(".taught")).to_have_count(0)
+    assert [event.body["action"] for event in engine.log.recent("feedback", 10)] == ["undo", "skip"]
+
+
+def test_the_keyboard_alone_is_enough(window: Window, engine: Engine) -> None:
+    window.open()
+    page = window.page
+    page.keyboard.type("mary poppins")
+    page.keyboard.press("Enter")
+    window.settle()
+    titles = page.locator(".result .title")
+    page.keyboard.press("ArrowDown")
+    expect(titles.nth(0)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(titles.nth(1)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    with page.expect_response("**/v1/feedback"):
+        page.keyboard.press("Enter")
+    expect(titles.nth(0)).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("status")).to_contain_text("learned: click")
+    page.keyboard.press("Tab")
+    with page.expect_response("**/v1/feedback"):
+        page.keyboard.press("Enter")
+    assert [event.body["action"] for event in engine.log.recent("feedback", 10)] == ["play", "click"]
+    page.keyboard.press("/")
+    expect(page.locator("#query")).to_be_focused()
+    with page.expect_response("**/v1/requests"):
+        page.keyboard.press("Enter")
+    expect(page.locator(".status")).to_contain_text("since you last asked")
+    page.keyboard.press("Escape")
+    expect(page.locator("#query")).to_have_value("")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ask for something in your own words")
+
+
+def test_recent_answers_open_as_they_were_given(window: Window) -> None:
+    window.open()
+    page = window.page
+    window.ask("love")
+    window.ask("mary poppins")
+    page.get_by_role("link", name="Recent answers").click()
+    rows = page.locator(".recent tbody tr")
+    expect(rows.locator(".text")).to_have_text(["mary poppins", "love"])
+    expect(rows.first.locator(".first")).to_have_text("Mary Poppins")
+    expect(rows.first.locator(".domain")).to_contain_text(re.compile(r"(books|films)\s*\d+ %"))
+    rows.first.click(position={"x": 20, "y": 10})
+    expect(page.get_by_role("heading", level=1)).to_have_text("mary poppins")
+    expect(page.locator(".result .title").first).to_have_text("Mary Poppins")
+    expect(page.locator(".explanation")).to_contain_text("What was understood")
+    expect(page.locator(".act")).to_have_count(0)
+    page.keyboard.press("/")
+    expect(page.locator("#query")).to_be_focused()
+
+
+def test_a_title_is_text_whatever_it_holds(window: Window, engine: Engine) -> None:
+    engine.index([{"id": "x", "title": HOSTILE, "director": HOSTILE, "year": None, "votes": 1}], domain="films")
+    window.open()
+    page = window.page
+    window.ask(HOSTILE)
+    title = page.locator('.result[data-item="x"] .title')
+    expect(title).to_have_text(HOSTILE)
+    title.click()
+    expect(page.locator('.result[data-item="x"] .fields')).to_contain_text(HOSTILE)
+    expect(page.get_by_role("status")).to_contain_text("learned: click")
+    page.get_by_role("link", name="Recent answers").click()
+    expect(page.locator(".recent .first")).to_have_text(HOSTILE)
+    assert page.locator("main img, main b:text-is('x')").count() == 0
+
+
+def test_light_and_dark_are_readable(window: Window) -> None:
+    window.open()
+    page = window.page
+    page.emulate_media(reduced_motion="reduce")
+    window.ask("love")
+    for action in ("play", "dislike"):
+        window.tell(window.titles("films")[0], action)
+    window.ask_again()
+    page.locator(".why").first.click()
+    window.tell(window.titles("films")[1], "save")
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(background)
+    assert page.evaluate(LOW_CONTRAST) == []
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(background)
+    assert dark != light
+    assert page.evaluate(LOW_CONTRAST) == []
+    toggle = page.get_by_role("button", name="Theme")
+    toggle.click()
+    toggle.click()
+    assert page.evaluate(background) == light, "light was chosen, though the system says dark"
+    page.reload()
+    assert page.evaluate(background) == light, "the choice is remembered"
+    toggle.click()
+    assert page.evaluate(background) == dark, "auto follows the system"
+
+
+def test_a_phone_needs_no_sideways_scrolling(window: Window, engine: Engine) -> None:
+    engine.index([{"id": "long", "title": "Love" * 40, "director": "Anonymous" * 30, "votes": 1}], domain="films")
+    page = window.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    window.open()
+    page.wait_for_selector(".examples")
+    assert window.fits()
+    window.ask("love " + "Love" * 40)
+    for number in range(3):
+        page.locator(".why").nth(number).click()
+    page.locator(".result summary").first.click()
+    page.locator(".explanation summary").click()
+    assert window.fits()
+    window.open("#/answers")
+    page.locator(".recent a").first.click()
+    page.wait_for_selector(".result")
+    assert window.fits()
+    page.go_back()
+    page.wait_for_selector(".recent")
+    assert window.fits()
+
+
+def test_errors_are_told_in_words(window: Window) -> None:
+    window.open("#/?q=love&domain=paintings")
+    page = window.page
+    expect(page.get_by_role("alert")).to_contain_text("There is no domain 'paintings'.")
+    window.open("#/answers/none")
+    expect(page.get_by_role("alert")).to_contain_text("There is no answer 'none'.")
+    window.open("#/nowhere")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such page.")
+    window.open("#/?q=love")
+    page.wait_for_selector(".result")
+    page.route("**/v1/**", lambda route: route.abort())
+    page.locator(".result").first.get_by_role("button", name="play").click()
+    expect(page.get_by_role("status")).to_contain_text("The server cannot be reached.")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    page.unroute("**/v1/**")
+    window.ask("love")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert all(text.startswith("Failed to load resource") for text in window.complaints)
+    window.complaints.clear()
+
+
+def test_nothing_is_written_as_html_and_nothing_comes_from_elsewhere() -> None:
+    console = Path(str(files("segue.serve") / "console"))
+    ours = [file for file in console.iterdir() if file.suffix in (".js", ".css", ".html", ".svg")]
+    assert len(ours) > 20
+    for file in ours:
+        text = file.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+        assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\beval\(|https?://|[\"']//", text), (
+            file.name
+        )
+    assert (console / "vendor" / "LICENSE-preact").is_file()
+    assert (console / "vendor" / "LICENSE-htm").is_file()
