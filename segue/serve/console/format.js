@@ -51,12 +51,6 @@ export function fieldLine(fields) {
 
 const shorten = (text) => (text.length > LONGEST_PART ? `${text.slice(0, LONGEST_PART - 1).trimEnd()}…` : text);
 
-/** { genres: "comedy", year: "1995" } → "genres: comedy, year: 1995" */
-export const slotsText = (slots) =>
-  Object.entries(slots)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join(", ");
-
 /** Seconds since 1970 → "14:32" today, "3 Mar, 14:32" before. */
 export function clock(seconds) {
   const time = new Date(seconds * 1000);

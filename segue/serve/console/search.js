@@ -59,7 +59,7 @@ function Status({ seen, busy, moved, onAgain }) {
     <p aria-live="polite">
       ${answer && !busy && html`<span>${count(answer.results.length, "result")} in ${count(domains, "domain")}</span>
         <span class="time">${milliseconds(answer.milliseconds)}</span>
-        ${previous && html`<span class="changed">${summary(moved)} since you last asked</span>`}`}
+        ${previous && html`<span class=${moved.size ? "changed" : null}>${summary(moved)} since you last asked</span>`}`}
       ${busy && html`<span>asking…</span>`}
     </p>
     ${answer && html`<button type="button" class=${learned ? "again primary" : "again"} onClick=${onAgain}>

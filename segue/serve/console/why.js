@@ -55,6 +55,6 @@ function Place({ answer, result, place, position, memory }) {
   const share = searched.find(({ domain }) => domain === result.domain)?.confidence ?? 1;
   const remembered = memory && html` <span class="nowrap"><${Icon} name="save" /><${Remembered} memory=${memory} />,</span> memory score ${score(memory.score)}.`;
   if (searched.length < 2) return html`Place ${position} with score ${score(result.score)}.${remembered}`;
-  return html`Place ${position} of ${answer.results.length} on the page, ${place} in ${result.domain}. Its bid for a place was ${score(result.score)}: the
-    domain's ${percent(share)} × its share of the domain's best score ÷ ${2 * place - 1}.${remembered}`;
+  return html`Place ${position} of ${answer.results.length} on the page, ${place} in ${result.domain}. Its bid for a place was ${score(result.score)}, made of the
+    domain's ${percent(share)}, its share of the domain's best score and the places that ${result.domain} already had.${remembered}`;
 }
