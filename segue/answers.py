@@ -110,9 +110,9 @@ class Recent:
             )
         return _places(event.body)
 
-    def last_action(self, answer: str, domain: str, item: str) -> str | None:
-        done = self._actions.get((answer, domain, item))
-        return done[-1] if done else None
+    def actions(self, answer: str, domain: str, item: str) -> list[str]:
+        """What was done with a result and not undone, in order; of the last answers only."""
+        return list(self._actions.get((answer, domain, item), ()))
 
 
 def _places(body: Mapping[str, Any]) -> dict[tuple[str, str], tuple[str, int]]:

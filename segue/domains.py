@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,14 @@ class Domains:
         if name not in self._catalogues:
             self._catalogues[name] = Catalogue(name, folder, self._encoder)
         return self._catalogues[name]
+
+    def fields(self, name: str, id: str) -> dict[str, Any]:
+        """An item's own columns as they are now; nothing when it is gone."""
+        if name not in self._catalogues:
+            return {}
+        snapshot = self._catalogues[name].snapshot
+        numbers = list(snapshot.numbers_of([id]).values())
+        return snapshot.documents(numbers)[numbers[0]].fields() if numbers else {}
 
     def refresh(self) -> None:
         """Take up what other processes have indexed."""

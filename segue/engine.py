@@ -151,7 +151,7 @@ class Engine:
                 for one in likely
             ],
             "memory": remembered,
-            "policy": repr(self.policy),
+            "policy": self.policy.describe(),
             "milliseconds": clock.laps,
         }
 
@@ -200,20 +200,32 @@ class Engine:
         return feedback, self.log.append(Event(feedback.id, "feedback", feedback.time, body))
 
     def _undone(self, answer: str, domain: str, item: str) -> str:
-        last = self._recent.last_action(answer, domain, item)
-        if last is None:
+        done = self._recent.actions(answer, domain, item)
+        if not done:
             raise InvalidInput(
                 f"There is nothing to undo on {item!r} of answer {answer!r}.", expected="an action before it"
             )
-        return last
+        return done[-1]
 
     def answer(self, id: str) -> dict[str, Any]:
-        """A past answer as it was logged. Raises `NotFound`."""
+        """A past answer as it was logged, with the catalogue's fields as they are now and what was done with each result.
+
+        Raises `NotFound`.
+        """
         self.log.append().result()  # the answer may still be on its way to the disk
         event = self.log.find(id)
         if event is None or event.kind != "answer":
             raise NotFound(f"There is no answer {id!r}.", expected="the id of an answer from this store")
-        return dict(event.body)
+        body = dict(event.body)
+        body["results"] = [
+            {
+                **result,
+                "fields": self.domains.fields(result["domain"], result["id"]),
+                "actions": self._recent.actions(id, result["domain"], result["id"]),
+            }
+            for result in body["results"]
+        ]
+        return body
 
     def recent_answers(self, limit: int = 50) -> list[dict[str, Any]]:
         """The last answers, newest first, as they were logged."""

@@ -36,6 +36,8 @@ class Policy(Protocol):
 
     def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates: ...
 
+    def describe(self) -> str: ...
+
 
 @dataclass(frozen=True)
 class ReciprocalRankFusion:
@@ -67,6 +69,11 @@ class ReciprocalRankFusion:
 
     def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates:
         return fuse(candidates, [self._weight(found) for found in candidates], self.constant, budget)
+
+    def describe(self) -> str:
+        """For people: the formula with its numbers."""
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
+        return f"reciprocal rank fusion, weight / ({self.constant:g} + rank); {weights}"
 
     def _weight(self, found: Candidates) -> float:
         sure = float(found.scores[0]) if found.strategy in SURE and len(found) else 1.0

@@ -97,13 +97,13 @@ class SelectionBody(BaseModel):
 class AnswerBody(BaseModel):
     """An answer that explains itself."""
 
-    id: str
-    request: dict[str, Any]
-    hypotheses: list[HypothesisBody]
-    results: list[ResultBody]
-    selection: list[SelectionBody]
-    milliseconds: float
-    trace: dict[str, Any]
+    id: str = Field(description="Names the answer in feedback.")
+    request: dict[str, Any] = Field(description="What was asked.")
+    hypotheses: list[HypothesisBody] = Field(description="What it may mean in each domain, the likeliest first.")
+    results: list[ResultBody] = Field(description="The items, best first, each with the strategies that found it.")
+    selection: list[SelectionBody] = Field(description="Which strategies were asked for how many candidates.")
+    milliseconds: float = Field(description="Time to make the answer.")
+    trace: dict[str, Any] = Field(description="Why: readings, memory, the policy, the time of each step.")
 
 
 class AnswersBody(BaseModel):
@@ -115,8 +115,8 @@ class AnswersBody(BaseModel):
 class ActedBody(BaseModel):
     """Feedback that is on disk and learned."""
 
-    id: str
-    domain: str
+    id: str = Field(description="The event's id: the client's own, or a new one.")
+    domain: str = Field(description="The item's domain.")
     new: bool = Field(description="False when an event with this id was there already.")
 
 

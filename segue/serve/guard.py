@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from segue.serve.problems import problem_bytes
 
 _HEADERS = (
+    (b"cache-control", b"no-cache"),  # the console's modules change together with the server
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),

@@ -1,5 +1,6 @@
 """The HTTP application: the routes, what guards them, and the console."""
 
+import mimetypes
 from importlib.resources import files
 from typing import Any
 
@@ -34,6 +35,7 @@ def make_app(engine: Engine, *, hosts: frozenset[str] | None = LOOPBACK) -> Fast
     )
     _add_routes(app, Routes(engine, Metrics(engine)))
     answer_errors(app)
+    mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which a browser then refuses to run
     app.mount("/", StaticFiles(directory=str(files("segue.serve") / "console"), html=True), name="console")
     app.add_middleware(Guard, hosts=hosts, longest=LONGEST_BODY, longest_items=LONGEST_ITEMS)
     return app

@@ -25,7 +25,7 @@ def serve(engine: Engine, *, host: str, port: int, browser: bool, say: Callable[
     if not local:
         say(f"Listening on {host}: anyone who can reach this machine can ask, index and delete. There is no log-in.")
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{found}/"
-    say(f"Segue answers at {address}   (API: {address}docs · stop with Ctrl+C)")
+    say(f"Segue answers at {address}   (API: {address}#/interface · stop with Ctrl+C)")
     settings = uvicorn.Config(
         make_app(engine, hosts=LOOPBACK if local else None), log_level="warning", access_log=False
     )

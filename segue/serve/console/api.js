@@ -27,6 +27,9 @@ export const recentAnswers = async (limit) => (await call(`v1/answers?limit=${li
 
 export const pastAnswer = (id) => call(`v1/answers/${encodeURIComponent(id)}`);
 
+/** What the server says of its own interface (OpenAPI). */
+export const description = () => call("openapi.json");
+
 /** `id` makes it safe to send twice: a lost connection after the server has learned it does no harm. */
 export const feedback = (answer, result, action) =>
   call("v1/feedback", {

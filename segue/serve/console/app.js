@@ -1,6 +1,7 @@
 /** The console: a header, and the page that the address names. */
 import { html, render, useEffect, useErrorBoundary, useRef } from "./vendor/preact-htm.js";
 import { focusSearch } from "./keys.js";
+import { InterfacePage } from "./interface.js";
 import { PastPage } from "./past.js";
 import { RecentPage } from "./recent.js";
 import { go, useRoute } from "./route.js";
@@ -13,6 +14,7 @@ const PAGES = [
   { path: /^\/$/, page: SearchPage, name: "Search", href: "#/" },
   { path: /^\/answers$/, page: RecentPage, name: "Recent answers", href: "#/answers" },
   { path: /^\/answers\/(.+)$/, page: PastPage },
+  { path: /^\/interface$/, page: InterfacePage, name: "API", href: "#/interface" },
 ];
 
 function App() {
@@ -40,7 +42,6 @@ function Header({ path }) {
       ${PAGES.filter(({ name }) => name).map(
         ({ name, href }) => html`<a href=${href} aria-current=${href === `#${path}` ? "page" : null}>${name}</a>`,
       )}
-      <a href="docs">API</a>
     </nav>
     <${ThemeToggle} />
   </header>`;
