@@ -1,9 +1,11 @@
 """The domains of a store: their catalogues, and what a request means in each."""
 
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from segue import artifact
 from segue.encode.encoder import Encoder
-from segue.errors import Corrupt, NotFound
+from segue.errors import Corrupt, InvalidInput, NotFound, SegueError
 from segue.evolve.flips import flips
 from segue.records import Hypothesis, Request
 from segue.retrieve.catalogue import Catalogue, Document, Snapshot
@@ -52,7 +54,12 @@ class Domains:
         self._store = store
         self._encoder = encoder
         self._catalogues = {name: Catalogue(name, store.domain(name), encoder) for name in store.domains()}
-        self._choice = self._open_choice()
+        self._choice = untrained(len(FEATURES))
+        try:
+            self._choice = self._open_choice()
+        except SegueError as error:
+            logger.warning("the choice between domains is fitted anew: %s", error)
+            self.fit_choice()
 
     def close(self) -> None:
         for catalogue in self._catalogues.values():
@@ -134,16 +141,16 @@ class Domains:
             "negative flip rate": flips(before, correct).negative,
             "examples": float(len(right)),
         }
-        parent = self._store.live("choice")
         folder = self._store.artifacts / f"choice-{sha256(choice.weights.tobytes()).hexdigest()[:16]}"
-        if not folder.exists():
+        if _hash(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)  # damaged
             artifact.write(
                 folder,
                 kind="choice",
                 name="choice of domain",
                 tensors={"weights": choice.weights},
                 meta={"domains": names, "measured": measured, "seed": seed},
-                parent=artifact.open(parent, kind="choice").hash if parent and parent.exists() else None,
+                parent=_hash(self._store.live("choice")),
             )
         self._store.go_live("choice", folder)
         self._choice = choice
@@ -161,6 +168,14 @@ class Domains:
                 fix="delete the entry choice from live.json; the next large change of a catalogue fits it anew",
             )
         return Choice(weights)
+
+
+def _hash(folder: Path | None) -> str | None:
+    """The content hash of a fitted choice; None where there is none that can be read."""
+    try:
+        return artifact.open(folder, kind="choice").hash if folder else None
+    except (NotFound, Corrupt, InvalidInput):
+        return None
 
 
 def _judged(

@@ -93,6 +93,12 @@ class Engine:
     ) -> Answer:
         """Answer a request. Raises `InvalidInput` for one that cannot be asked, `NotFound` for an unknown domain."""
         request = make_request(text, context=context, domain=domain, limit=limit, seed=seed, id=id)
+        if id is not None and self.log.find(id) is not None:
+            raise InvalidInput(
+                f"The id {id!r} is taken by another answer or action.",
+                expected="an id of its own for each answer",
+                fix="leave it out, or read the answer that has it",
+            )
         self._look_around()
         clock = _Clock()
         understood = self.domains.understand(request, self.memory)
@@ -175,10 +181,10 @@ class Engine:
         """`feedback` without waiting: the future tells, when it is on disk and learned, whether it was new."""
         answer_id = answer.id if isinstance(answer, Answer) else answer
         item_id = item.id if isinstance(item, Result) else item
-        if action != UNDO and action not in self.store.actions:
+        if not isinstance(action, str) or (action != UNDO and action not in self.store.actions):
             known = ", ".join([*self.store.actions, UNDO])
             raise InvalidInput(
-                f"There is no action {action!r}.",
+                f"There is no action {str(action)[:50]!r}.",
                 expected=f"one of: {known}",
                 fix="add it, with a weight, to segue.json in the store",
             )
@@ -186,7 +192,9 @@ class Engine:
         domain, (query, position) = _place(
             shown, domain or (item.domain if isinstance(item, Result) else None), item_id, answer_id
         )
-        feedback = Feedback(checked_id(id) if id else new_id(), answer_id, domain, item_id, action, time.time())
+        if id is not None and (before := self.log.find(checked_id(id))) is not None:
+            return _sent_before(before, Feedback(id, answer_id, domain, item_id, action, before.time))
+        feedback = Feedback(new_id() if id is None else id, answer_id, domain, item_id, action, time.time())
         body = {
             "answer": answer_id,
             "domain": domain,
@@ -215,7 +223,7 @@ class Engine:
         self.log.append().result()  # the answer may still be on its way to the disk
         event = self.log.find(id)
         if event is None or event.kind != "answer":
-            raise NotFound(f"There is no answer {id!r}.", expected="the id of an answer from this store")
+            raise NotFound(f"There is no answer {str(id)[:100]!r}.", expected="the id of an answer from this store")
         body = dict(event.body)
         body["results"] = [
             {
@@ -337,6 +345,21 @@ def _sources(candidates: Sequence[Candidates], number: int) -> dict[str, Source]
     return sources
 
 
+def _sent_before(event: Event, feedback: Feedback) -> "tuple[Feedback, Future[tuple[bool, ...]]]":
+    """Feedback whose id is on disk already: not new when it says the same, refused when it says something else."""
+    body = event.body
+    same = (feedback.answer, feedback.domain, feedback.item, feedback.action)
+    if event.kind != "feedback" or same != (body["answer"], body["domain"], body["item"], body["action"]):
+        raise InvalidInput(
+            f"The id {feedback.id!r} is taken by another answer or action.",
+            expected="an id of its own for each action; the same one only to send the same again",
+            fix="send a fresh id, or none",
+        )
+    done: Future[tuple[bool, ...]] = Future()
+    done.set_result((False,))
+    return feedback, done
+
+
 def _place(
     shown: Mapping[tuple[str, str], tuple[str, int]], domain: str | None, item: str, answer: str
 ) -> tuple[str, tuple[str, int]]:
@@ -344,7 +367,7 @@ def _place(
     if not found:
         where = f" of the domain {domain!r}" if domain else ""
         raise NotFound(
-            f"Answer {answer!r} did not show the item {item!r}{where}.", expected="an item among its results"
+            f"Answer {answer!r} did not show the item {str(item)[:200]!r}{where}.", expected="an item among its results"
         )
     if len(found) > 1:
         raise InvalidInput(

@@ -261,16 +261,20 @@ def _explaining() -> Iterator[None]:
 
 
 def _explained(error: Exception) -> SegueError:
-    if isinstance(error, SegueError):
-        return error
-    if isinstance(error, orjson.JSONDecodeError) or any(sign in str(error) for sign in _DAMAGED):
+    return error if isinstance(error, SegueError) else database_error(error, what="The event log", file="events.sqlite")
+
+
+def database_error(error: BaseException, *, what: str, file: str) -> SegueError:
+    """What a fault of the database means: `Corrupt` when the file is damaged, else `Unavailable`."""
+    said = (str(error) or repr(error)).splitlines()[0]
+    if isinstance(error, orjson.JSONDecodeError) or any(sign in said for sign in _DAMAGED):
         return Corrupt(
-            f"The event log is damaged: {str(error).splitlines()[0]}.",
+            f"{what} is damaged: {said}.",
             expected="the database that was written",
-            fix="restore events.sqlite from a backup, or recover it with `sqlite3 events.sqlite .recover`",
+            fix=f"restore {file} from a backup, or recover it with `sqlite3 {file} .recover`",
         )
     return Unavailable(
-        f"The event log could not be written or read: {(str(error) or repr(error)).splitlines()[0]}.",
+        f"{what} could not be written or read: {said}.",
         expected="a disk with free space and a database file that this process may write",
-        fix="free some space or correct the file's rights, then send the event again: its id makes that safe",
+        fix="free some space or correct the file's rights, then send the same again: what is on disk already counts once",
     )

@@ -115,7 +115,7 @@ class Store:
                 _write(self.folder / "live.json", orjson.dumps({**self._pointers(), part: artifact.name}))
         except (OSError, Timeout) as error:
             raise Unavailable(
-                f"{artifact.name} could not be made the live {part}: {error}.",
+                f"{artifact.name[:100]} could not be made the live {part}: {error}.",
                 expected="a store with free space that this process may write",
                 fix="run the same command again; the old one is live until then",
             ) from error

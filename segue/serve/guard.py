@@ -1,5 +1,6 @@
 """What stands before every route: a limit on the body, the right host, and headers that keep a browser safe."""
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from segue.serve.problems import problem_bytes
@@ -16,8 +17,11 @@ _HEADERS = (
 )
 
 
-class TooLarge(Exception):
-    """The body grew beyond the limit while it was read."""
+class TooLarge(HTTPException):
+    """The body grew beyond the limit while it was read. FastAPI hides every other exception behind a 400."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(413, f"The body is larger than {longest:,} bytes.")
 
 
 class Guard:
@@ -53,7 +57,7 @@ class Guard:
             message = await receive()
             read += len(message.get("body", b""))
             if read > longest:
-                raise TooLarge
+                raise TooLarge(longest)
             return message
 
         async def guarded(message: Message) -> None:
@@ -65,9 +69,9 @@ class Guard:
 
         try:
             await self._app(scope, limited, guarded)
-        except TooLarge:
+        except TooLarge as error:
             if not started:
-                await _refuse(send, 413, f"The body is larger than {longest:,} bytes.")
+                await _refuse(send, error.status_code, error.detail)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes], longest: int) -> tuple[int, str] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()

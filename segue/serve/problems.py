@@ -33,8 +33,11 @@ def answer_errors(app: FastAPI) -> None:
         return problem(422, f"The request does not fit. {'; '.join(faults)}.")
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail))
+    async def http(request: Request, error: HTTPException) -> Response:
+        detail = str(error.detail)
+        if detail == HTTPStatus(error.status_code).phrase:  # the framework's own: say what was asked
+            detail = f"{request.method} {request.url.path[:200]}: {detail}. What can be asked stands in /openapi.json."
+        return problem(error.status_code, detail)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> Response:

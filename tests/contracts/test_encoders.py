@@ -28,7 +28,8 @@ TEXTS = [
 
 @pytest.fixture(params=["torch", "int8"])
 def member(request: pytest.FixtureRequest, reference: TorchEncoder, encoder: OnnxEncoder) -> Encoder:
-    return {"torch": reference, "int8": encoder}[request.param]
+    members: dict[str, Encoder] = {"torch": reference, "int8": encoder}
+    return members[request.param]
 
 
 def test_rows_are_unit_vectors(member: Encoder) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,11 +94,7 @@ def test_what_is_kept(name: str, found: Sequence[Candidates], budget: int) -> No
         assert before.scores.tolist() == after.scores.tolist()
 
 
-def test_settings_that_mean_nothing_are_refused(tmp_path: Path) -> None:
-    for build in (
-        lambda: ReciprocalRankFusion(constant=-1),
-        lambda: ReciprocalRankFusion(depth=0),
-        lambda: ReciprocalRankFusion(weights={"text": -1.0}),
-    ):
-        with pytest.raises(InvalidInput, match="from 0 up"):
-            build()
+@pytest.mark.parametrize("wrong", [{"constant": -1.0}, {"depth": 0}, {"weights": {"text": -1.0}}])
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="from 0 up"):
+        ReciprocalRankFusion(**wrong)

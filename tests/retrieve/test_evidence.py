@@ -65,7 +65,9 @@ def test_no_words_no_evidence(catalogue: Snapshot) -> None:
         assert not any(facts(text, catalogue).values())
 
 
-def test_an_empty_catalogue_knows_nothing(encoder: OnnxEncoder, catalogue: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_empty_catalogue_knows_nothing(
+    encoder: OnnxEncoder, catalogue: Snapshot, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     opened = Catalogue("films", tmp_path_factory.mktemp("empty"), encoder)
     found = facts("mary poppins", opened.snapshot)
     assert found["known"] == found["whole title"] == found["one title"] == found["values"] == 0

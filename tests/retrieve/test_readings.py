@@ -29,7 +29,14 @@ FILMS: list[dict[str, Any]] = [
     for place in range(50)
 ]
 FILMS += [
-    {"id": "sf", "title": "Alien", "genres": ["science fiction", "horror"], "year": 1979, "minutes": 117, "rating": 8.5},
+    {
+        "id": "sf",
+        "title": "Alien",
+        "genres": ["science fiction", "horror"],
+        "year": 1979,
+        "minutes": 117,
+        "rating": 8.5,
+    },
     {"id": "l1", "title": "Love Story", "genres": ["romance"], "year": 1970, "minutes": 100, "rating": 6.9},
     {"id": "l2", "title": "Love Actually", "genres": ["romance"], "year": 2003, "minutes": 135, "rating": 7.6},
     {"id": "l3", "title": "Punch", "genres": ["love"], "year": 2002, "minutes": 95, "rating": 7.3},

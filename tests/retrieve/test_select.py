@@ -61,7 +61,11 @@ def test_what_is_equal_stands_in_order_of_number() -> None:
     for constant in (0, 1, 3, 10, 60):
         assert fuse(circle, [1, 1, 1], constant, 3).numbers.tolist() == [5, 7, 9], constant
     twice = [listed("a", [1, 4, 5, 2, 6, 7]), listed("b", [3, 5, 1, 2, 6, 4]), listed("c", [2, 5, 3, 1, 6, 4])]
-    for order in ([0, 1, 2], [1, 2, 0], [2, 1, 0]):  # 4 and 6 both have .5/12 + 2/16, or .5/15 + 2/15: equal but for rounding
+    for order in (
+        [0, 1, 2],
+        [1, 2, 0],
+        [2, 1, 0],
+    ):  # 4 and 6 both have .5/12 + 2/16, or .5/15 + 2/15: equal but for rounding
         fused = fuse([twice[place] for place in order], [[0.5, 1.0, 1.0][place] for place in order], 10, 7)
         assert fused.numbers.tolist() == [5, 2, 1, 3, 4, 6, 7], order
     assert fuse([listed("a", [3]), listed("b", [2]), listed("c", [1])], [1, 1, 1], 10, 3).numbers.tolist() == [1, 2, 3]
@@ -82,7 +86,7 @@ def test_an_item_that_moves_up_in_one_list_never_falls(numbers: list[list[int]],
 
     def place_of(lists: list[list[int]]) -> int:
         fused = fuse([listed(str(place), one) for place, one in enumerate(lists)], weights, 10, 50)
-        return fused.numbers.tolist().index(item)
+        return int(fused.numbers.tolist().index(item))
 
     assert place_of(moved) <= place_of(numbers)
 

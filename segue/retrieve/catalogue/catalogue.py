@@ -24,7 +24,7 @@ from segue.retrieve.catalogue.items import Items, Job
 from segue.retrieve.catalogue.roles import Roles, Wishes, find_roles
 from segue.retrieve.catalogue.tables import Row
 from segue.retrieve.catalogue.text_index import SLOTS, TextIndex, TextSearcher
-from segue.retrieve.catalogue.vectors import Ivf, VectorFile, VectorSearcher, build_ivf, needs_ivf, open_ivf, save_ivf
+from segue.retrieve.catalogue.vectors import Ivf, VectorFile, VectorSearcher, needs_ivf, next_ivf, open_ivf, save_ivf
 
 logger = logging.getLogger(__name__)
 
@@ -148,9 +148,10 @@ class Catalogue:
             version = self._items.version
             if job.added + job.updated or replace:
                 version = self._items.publish(replace=replace, state=self._settings(roles))
-                self._follow(tell)
             else:
                 self._items.abandon()
+            if self._behind():  # of this run, or of one before that found the disk full after it was published
+                self._follow(tell)
             self.snapshot = self._snapshot()
         return Report(
             job.added,
@@ -165,8 +166,12 @@ class Catalogue:
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete items by id; returns the ids that were there. Unknown ids change nothing."""
+        if isinstance(ids, str) or not isinstance(ids, Sequence):
+            raise InvalidInput(f"The ids are a {type(ids).__name__}.", expected="a list of ids", fix="pass [id]")
+        if not all(isinstance(id, str) for id in ids):
+            raise InvalidInput("The ids hold something else than ids.", expected="a list of strings")
         with self._writing():
-            _, there = self._items.retire(ids)
+            _, there = self._items.retire([id for id in ids if id.isprintable()])  # no other can be an item's
             self._follow(lambda step, done: None)
             self.snapshot = self._snapshot()
         return there
@@ -195,9 +200,13 @@ class Catalogue:
         self._embed(tell)  # what an interrupted run wrote and did not embed
         while batch := list(islice(rows, _BATCH)):
             good, bad = self._checked(batch, roles, seen)
-            job, _ = self._items.stage(job, len(batch), good, bad, remember_seen=replace)
-            self._embed(tell)
+            job, numbers = self._items.stage(job, len(batch), good, bad, remember_seen=replace)
             tell("reading", len(batch))
+            if len(numbers) == len(good):
+                self._vectors.embed(numbers, [embedding_text(document) for _, document in good])
+                tell("embedding", len(numbers))
+            else:  # some were there already: those that are new are read back
+                self._embed(tell)
         return job
 
     def _checked(
@@ -252,13 +261,14 @@ class Catalogue:
         self._text.catch_up(
             self._items, slots=settings["slots"], scale=settings["scale"], progress=lambda done: tell("indexing", done)
         )
+        tell("indexing", 0)
         self._embed(tell)
         numbers, _ = self._items.alive(self._items.version)
         folder = self._folder / "vectors"
         self._ivf = open_ivf(folder, self._ivf)
         if needs_ivf(numbers, self._ivf):
             tell("clustering", 0)
-            self._ivf = build_ivf(self._vectors.rows(), numbers)
+            self._ivf = next_ivf(self._vectors.rows(), numbers, self._ivf)
             save_ivf(self._ivf, folder)
             tell("clustering", len(numbers))
 

@@ -7,6 +7,7 @@ or the new one. Numbers are never used twice, so text and vector indexes catch u
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import orjson
 from sqlalchemy import (
     Column,
     Connection,
+    ExceptionContext,
     Float,
     Index,
     Integer,
@@ -34,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from segue.events import durable
+from segue.events import database_error, durable
 from segue.records import Numbers, Scores
 from segue.retrieve.catalogue.documents import Document
 
@@ -92,6 +94,7 @@ class Items:
     def __init__(self, file: Path) -> None:
         self._database = create_engine(f"sqlite:///{file}")
         event.listen(self._database, "connect", durable)
+        event.listen(self._database, "handle_error", partial(_explain, file))
         _metadata.create_all(self._database)
 
     def close(self) -> None:
@@ -139,25 +142,25 @@ class Items:
                 yield number, Document.from_bytes(raw)
 
     def get(self, numbers: Sequence[int]) -> dict[int, Document]:
-        query = select(_items.c.number, _items.c.document).where(_items.c.number.in_(numbers))
-        with self._database.connect() as connection:
-            return {number: Document.from_bytes(raw) for number, raw in connection.execute(query)}
+        rows = self._among("SELECT number, document FROM items WHERE number", numbers)
+        return {number: Document.from_bytes(raw) for number, raw in rows}
 
     def ids(self, numbers: Sequence[int]) -> dict[int, str]:
         """The id of each number; numbers that were never given are left out."""
-        with self._database.connect() as connection:
-            query = select(_items.c.number, _items.c.id).where(_items.c.number.in_(numbers))
-            return {row.number: row.id for row in connection.execute(query)}
+        return dict(self._among("SELECT number, id FROM items WHERE number", numbers))
 
     def numbers(self, ids: Sequence[str], version: int) -> dict[str, int]:
         """The number of each id that is alive at `version`; ids that are not there are left out."""
-        found: dict[str, int] = {}
+        rows = self._among("SELECT id, number, born, retired FROM items WHERE id", ids)
+        return {id: number for id, number, born, retired in rows if born <= version < (retired or version + 1)}
+
+    def _among(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+        """The rows of `query` IN `values`. For requests: SQLAlchemy takes seven times as long, most of it to make the SQL."""
         with self._database.connect() as connection:
-            for start in range(0, len(ids), _CHUNK):
-                chunk = ids[start : start + _CHUNK]
-                query = select(_items.c.id, _items.c.number).where(_items.c.id.in_(chunk), *_alive(version))
-                found.update({row.id: row.number for row in connection.execute(query)})
-        return found
+            cursor = connection.connection.cursor()
+            for start in range(0, len(values), _CHUNK):
+                chunk = values[start : start + _CHUNK]
+                yield from cursor.execute(f"{query} IN ({','.join('?' * len(chunk))})", list(chunk)).fetchall()
 
     def retired_between(self, after: int, upto: int) -> list[int]:
         """Numbers that a version in (after, upto] retired."""
@@ -301,6 +304,12 @@ class Items:
         """Give the space of the write-ahead log back."""
         with self._database.connect() as connection:
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+
+def _explain(file: Path, context: ExceptionContext) -> None:
+    raise database_error(
+        context.original_exception, what=f"The catalogue in {file.parent}", file=file.name
+    ) from context.original_exception
 
 
 def _alive(version: int) -> tuple[Any, Any]:

@@ -154,7 +154,7 @@ def _known(encoding: str) -> str:
     """The usual name of an encoding: 'UTF8' and 'utf-8-sig' are 'utf-8'."""
     try:
         name = codecs.lookup(encoding).name
-        b"".decode(name)  # refuses 'base64' and other codecs that make no text
+        io.TextIOWrapper(io.BytesIO(), encoding=name).close()  # refuses 'base64' and others that make no text
     except (LookupError, ValueError) as error:
         raise InvalidInput(
             f"There is no encoding {encoding[:50]!r}.", expected="a name such as utf-8, utf-16 or latin-1"
@@ -256,7 +256,8 @@ def _header(lines: _Lines, file: Path, delimiter: str | None) -> tuple[list[str]
 
 def _decoded(stream: IO[bytes], encoding: str) -> Iterator[str]:
     """Lines as text; bytes that are not of the encoding become lone surrogates, which the caller reports by row."""
-    yield from io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
+    with io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="") as lines:
+        yield from lines
 
 
 def _undecodable(value: str) -> bool:
@@ -285,10 +286,15 @@ def _check_header(header: list[str], file: Path) -> None:
 
 
 def _json_lines(stream: IO[bytes], encoding: str) -> Iterator[Row]:
+    if encoding == "utf-8":
+        yield from _parsed_lines(stream)
+    else:
+        with io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="\n") as lines:
+            yield from _parsed_lines(lines)
+
+
+def _parsed_lines(lines: IO[Any]) -> Iterator[Row]:
     line = 0
-    lines: IO[Any] = stream
-    if encoding != "utf-8":
-        lines = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="\n")
     while raw := lines.readline(LONGEST_ROW):
         line += 1
         if len(raw) >= LONGEST_ROW and raw[-1:] not in (b"\n", "\n"):

@@ -4,16 +4,18 @@ It is derived from the catalogue's rows and knows the version it has seen; `catc
 safe to repeat, so that a process killed between the catalogue's commit and this one's is repaired at the next opening.
 """
 
+import math
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import tantivy
 from tantivy import Filter, Occur, Query, Tokenizer
 
-from segue.errors import Corrupt
-from segue.records import Candidates
+from segue.errors import Corrupt, Unavailable
+from segue.records import Candidates, Scores
 from segue.retrieve.catalogue.documents import Document
 from segue.retrieve.catalogue.items import Items
 
@@ -22,6 +24,13 @@ SLOTS = 16
 
 BOOST = 1.0
 """Popularity multiplies a score by at most 1 + BOOST."""
+
+_COMMON = 20_000
+"""A term in more documents than this is common: to score them all takes a millisecond or more."""
+
+_RAISED = 500
+_LEVELS = 10
+"""Steps of popularity, each a term of the field `known`, so that the well-known documents can be looked at first."""
 
 _SEPARATOR = "\x1f"
 _analyzer = (
@@ -64,12 +73,18 @@ def value_term(field: str, text: str) -> str:
     return f"{field}{_SEPARATOR}{phrase(text)}"
 
 
+Weighted = tuple[str, str, float]
+"""A term to search for: its field, the term, and what its BM25 is multiplied by."""
+
+
 class TextIndex:
     """An opened index in a folder. A `searcher` is a snapshot: take a new one after `catch_up` or `reload`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "meta.json").exists():  # nothing is here, whatever version was written down
+            (folder / "segue-version").unlink(missing_ok=True)
         try:
             self._index = tantivy.Index(_schema(), path=str(folder))
         except ValueError as error:
@@ -109,6 +124,27 @@ class TextIndex:
         seen, version = self.version, items.version
         if seen == version:
             return
+        try:
+            self._write(items, seen, version, slots=slots, scale=scale, progress=progress)
+        except ValueError as error:  # the one error of tantivy, whatever happened
+            raise Unavailable(
+                f"The text index in {self._folder} could not be written: {error}.",
+                expected="a disk with free space and files that this process may write",
+                fix="free some space or correct the rights, then run the same command again: it goes on where it stopped",
+            ) from error
+        _write_small(self._folder / "segue-version", str(version))
+
+    def _write(
+        self,
+        items: Items,
+        seen: int,
+        version: int,
+        *,
+        slots: Sequence[str],
+        scale: float,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        """Take what was retired between two versions out, and put in what was born."""
         first = items.first_born_after(seen)
         last = items.last_number(version)
         bulk = first is not None and last - first > 20_000
@@ -122,14 +158,14 @@ class TextIndex:
                     self.schema, "number", tantivy.FieldType.Integer, lower_bound=first, upper_bound=2**62
                 )
             )
+            whole = lru_cache(100_000)(phrase)  # values come again and again
             for number, document in items.documents(first, last, version=version):
-                writer.add_document(_entry(number, document, slots, scale))
+                writer.add_document(_entry(number, document, slots, scale, whole))
                 if progress is not None:
                     progress(1)
         writer.commit()
         if bulk:
             writer.wait_merging_threads()
-        _write_small(self._folder / "segue-version", str(version))
 
 
 class TextSearcher:
@@ -138,6 +174,7 @@ class TextSearcher:
     def __init__(self, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
         self._searcher = searcher
         self.schema = schema
+        self._ceilings: dict[tuple[str, str, float], float] = {}
 
     def __len__(self) -> int:
         return self._searcher.num_docs
@@ -148,46 +185,122 @@ class TextSearcher:
 
     def holds_title(self, text: str) -> bool:
         """Whether the whole of `text` is the title of a document."""
-        return self.frequency("whole", phrase(text)) > 0
+        whole = phrase(text)
+        return bool(whole) and self.frequency("whole", whole) > 0
 
     def term(self, field: str, term: str) -> Query:
         return Query.term_query(
             self.schema, field, term, index_option="freq" if field in ("title", "body", "grams") else "basic"
         )
 
-    def any_of(self, weighted: Iterable[tuple[str, str, float]]) -> Query:
-        """Documents with any of the (field, term, weight), scored by the weighted sum of BM25."""
-        return Query.boolean_query(
-            [
-                (
-                    Occur.Should,
-                    self.term(field, term) if weight == 1 else Query.boost_query(self.term(field, term), weight),
-                )
-                for field, term, weight in weighted
-            ]
-        )
+    def any_of(self, weighted: Iterable[Weighted]) -> Query:
+        """Documents with any of the terms, scored by the weighted sum of BM25."""
+        return Query.boolean_query([(Occur.Should, self._weighted(one)) for one in weighted])
+
+    def _weighted(self, one: Weighted) -> Query:
+        field, term, weight = one
+        return self.term(field, term) if weight == 1 else Query.boost_query(self.term(field, term), weight)
 
     def all_of(self, terms: Iterable[tuple[str, str]]) -> Query:
         """Documents with every one of the (field, term)."""
         return Query.boolean_query([(Occur.Must, self.term(field, term)) for field, term in terms])
 
     def search(self, strategy: str, query: Query, k: int, *, by_popularity: bool = False) -> Candidates:
-        """The best `k`. `by_popularity` multiplies a score by 1 for an unknown item up to 1 + BOOST for the best known."""
+        """The best `k`. With `by_popularity`, scores are multiplied by 1 for unknown items up to 1 + BOOST for the best known."""
+        by_popularity = by_popularity and self.frequency("known", "0") > 0
         hits = self._searcher.search(
             query, limit=k, count=False, weight_by_field="boost" if by_popularity else None
         ).hits
         return self._candidates(strategy, hits)
 
+    def search_then_raise(self, strategy: str, query: Query, k: int) -> Candidates:
+        """`search` by popularity among the best 500 by BM25 alone: for many common terms, to raise every match takes long."""
+        hits = self._searcher.search(query, limit=max(_RAISED, 4 * k), count=False).hits
+        addresses = [address for _, address in hits]
+        shares = np.array(self._searcher.fast_field_values("popularity", addresses), dtype=np.float32)
+        scores = np.array([score for score, _ in hits], dtype=np.float32) * (1 + BOOST * shares)
+        return self._in_order(strategy, addresses, scores).top(k)
+
+    def search_any(
+        self, strategy: str, weighted: Iterable[Weighted], k: int, *, within: Sequence[tuple[Occur, Query]] = ()
+    ) -> Candidates:
+        """The best `k` for `any_of` the terms, by popularity: what `search` finds, mostly without a look at every document.
+
+        `within` are clauses that must hold too, and must score 0.
+
+        Documents with a rare word are scored first, then well-known ones. The rest has only common words, and needs no look
+        when the `k`th found is above the most that these can reach: the sum of the common terms' highest BM25, times the
+        highest multiplier left.
+
+        Source: Turtle and Flood, "Query Evaluation: Strategies and Optimizations" (1995), MaxScore; the bound on
+        popularity is ours.
+        """
+        terms = list(weighted)
+        common = [one for one in terms if self.frequency(one[0], one[1]) > _COMMON]
+        if common and self.frequency("known", "0"):
+            most = sum(map(self._ceiling, common))
+            found = self._candidates(strategy, [])
+            for query, highest in self._shortcuts(terms, common, k):
+                narrowed = Query.boolean_query([*within, (Occur.Must, query)])
+                found = _merged(found, self.search(strategy, narrowed, k, by_popularity=True), k)
+                if len(found) == k and found.scores[-1] > highest * most:
+                    return found
+        everything = Query.boolean_query([*within, (Occur.Must, self.any_of(terms))])
+        return self.search(strategy, everything, k, by_popularity=True)
+
+    def _shortcuts(self, terms: list[Weighted], common: list[Weighted], k: int) -> Iterator[tuple[Query, float]]:
+        """Queries for a part of the documents, each with the highest multiplier of what is left out by it and those before."""
+        rare = [one for one in terms if one not in common and self.frequency(one[0], one[1])]
+        if rare:
+            beside = [(Occur.Should, self._weighted(one)) for one in common]
+            yield Query.boolean_query([(Occur.Must, self.any_of(rare)), *beside]), 1.0 + BOOST
+        level = self._level(k)
+        while level:
+            yield self._well_known(self.any_of(terms), level), 1.0 + BOOST * level / _LEVELS
+            level //= 3
+
     def most_popular(self, strategy: str, query: Query, k: int) -> Candidates:
         """The `k` most popular documents that match; the score is the popularity share in [0, 1]."""
-        hits = self._searcher.search(query, limit=k, count=False, order_by_field="popularity").hits
+        level = self._level(k)
+        for wanted in (self._well_known(query, level), query) if level else (query,):
+            hits = self._searcher.search(wanted, limit=k, count=False, order_by_field="popularity").hits
+            if len(hits) == k:
+                break
         return self._candidates(strategy, [(0.0 if score is None else score, address) for score, address in hits])
 
+    def _level(self, k: int) -> int:
+        """The highest level of popularity that so many documents reach that `k` with a common word can be expected among them."""
+        enough = max(200 * k, len(self) // 100)
+        return next((level for level in range(_LEVELS, 0, -1) if self.frequency("known", str(level)) > enough), 0)
+
+    def _well_known(self, query: Query, level: int) -> Query:
+        known = Query.const_score_query(self.term("known", str(level)), 0.0)
+        return Query.boolean_query([(Occur.Must, known), (Occur.Must, query)])
+
+    def _ceiling(self, one: Weighted) -> float:
+        """The highest score that a term gives to any document; found once in a snapshot."""
+        if one not in self._ceilings:
+            hits = self._searcher.search(self._weighted(one), limit=1, count=False).hits
+            self._ceilings[one] = hits[0][0] if hits else 0.0
+        return self._ceilings[one]
+
     def _candidates(self, strategy: str, hits: list[tuple[float, tantivy.DocAddress]]) -> Candidates:
-        numbers = self._searcher.fast_field_values("number", [address for _, address in hits])
-        return Candidates(
-            strategy, np.array(numbers, dtype=np.int64), np.array([score for score, _ in hits], dtype=np.float32)
-        )
+        scores = np.array([score for score, _ in hits], dtype=np.float32)
+        return self._in_order(strategy, [address for _, address in hits], scores)
+
+    def _in_order(self, strategy: str, addresses: list[tantivy.DocAddress], scores: Scores) -> Candidates:
+        """By score; equal scores by number, so that it does not matter in how many runs the index was made."""
+        numbers = np.array(self._searcher.fast_field_values("number", addresses), dtype=np.int64)
+        order = np.lexsort((numbers, -scores))
+        return Candidates(strategy, numbers[order], scores[order])
+
+
+def _merged(one: Candidates, other: Candidates, k: int) -> Candidates:
+    """The best `k` of both; an item in both has the same score there."""
+    numbers, first = np.unique(np.concatenate([one.numbers, other.numbers]), return_index=True)
+    scores = np.concatenate([one.scores, other.scores])[first]
+    order = np.lexsort((numbers, -scores))[:k]
+    return Candidates(other.strategy, numbers[order], scores[order])
 
 
 def popularity_share(popularity: float, scale: float) -> float:
@@ -195,7 +308,7 @@ def popularity_share(popularity: float, scale: float) -> float:
 
     `scale` is the catalogue's highest popularity when it was first indexed; what is beyond counts as 1.
     """
-    return float(min(1.0, np.log1p(popularity) / np.log1p(scale))) if scale > 0 else 0.0
+    return min(1.0, math.log1p(popularity) / math.log1p(scale)) if scale > 0 else 0.0
 
 
 def _schema() -> tantivy.Schema:
@@ -206,19 +319,24 @@ def _schema() -> tantivy.Schema:
     for name in ("title", "body"):
         builder.add_text_field(name, tokenizer_name="words", index_option="freq")
     builder.add_text_field("grams", tokenizer_name="grams", index_option="freq")
-    for name in ("whole", "value", "value_of"):
+    for name in ("whole", "value", "value_of", "known"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for slot in range(SLOTS):
         builder.add_float_field(f"number{slot}", fast=True, indexed=True)
     return builder.build()
 
 
-def _entry(number: int, document: Document, slots: Sequence[str], scale: float) -> tantivy.Document:
+def _entry(
+    number: int, document: Document, slots: Sequence[str], scale: float, whole: Callable[[str], str]
+) -> tantivy.Document:
     entry = tantivy.Document()
     entry.add_integer("number", number)
     share = popularity_share(document.popularity, scale)
     entry.add_float("popularity", share)
     entry.add_float("boost", 2.0 ** (1.0 + BOOST * share) - 2.0)  # tantivy multiplies by log2(2 + boost)
+    if share > 0:
+        for level in range(int(share * _LEVELS) + 1):
+            entry.add_text("known", str(level))
     entry.add_text("title", document.title)
     entry.add_text("grams", _padded(document.title))
     entry.add_text("whole", phrase(document.title))
@@ -228,7 +346,7 @@ def _entry(number: int, document: Document, slots: Sequence[str], scale: float) 
         for member in members:
             entry.add_text("body", member)
             if len(member) <= 80:
-                known_as = phrase(member)
+                known_as = whole(member)
                 entry.add_text("value", known_as)
                 entry.add_text("value_of", f"{field}{_SEPARATOR}{known_as}")
     for slot, name in enumerate(slots):

@@ -2,7 +2,8 @@
 
 A row is a unit vector `v` kept as `code = round(v / scale)` with one float `scale` a row, 1 byte a component (cosine to the
 original above .999). Rows are only ever appended. An `Ivf` is a frozen faiss index over the numbers up to `covers`; newer
-rows, the tail, are searched exactly beside it until the next build swaps a larger one in.
+rows, the tail, are looked at one by one beside it until the next one takes them in. What the coarse codes of either find
+is scored again with the rows themselves.
 """
 
 import os
@@ -22,10 +23,17 @@ from segue.records import Candidates, Numbers, Scores
 EXACT = 50_000
 """Up to so many vectors the search is exact: a product with all of them is as fast as an index, and never wrong."""
 
-_TAIL = 0.2
-"""An inverted file is built anew when this share of the rows lies behind it."""
+_TAIL = 0.05
+"""Rows behind an inverted file, as a share of all, that are searched beside it before it takes them in."""
+
+_WORN = 1.5
+"""An inverted file that would hold so many times the rows alive, or twice as many as it was clustered for, is built anew."""
 
 _RECALL = 0.95
+
+_LIKELY = 200
+"""Rows found by coarse codes, at the least, to be scored with the rows themselves; four times as many as are asked for."""
+
 _SAMPLE = 64
 """Training vectors a cluster: faiss warns below 39."""
 
@@ -42,7 +50,7 @@ class VectorFile:
         self._encoder = encoder
         self._type = np.dtype([("scale", "<f4"), ("code", "i1", (encoder.dimensions,))])
         made_by = {"fingerprint": encoder.fingerprint, "dimensions": encoder.dimensions}
-        if not self._made_by.exists() or orjson.loads(self._made_by.read_bytes()) != made_by:
+        if not self._made_by.exists() or _parsed(self._made_by) != made_by:
             for file in folder.iterdir():  # vectors of another encoder do not compare with this one's
                 file.unlink()
             self._made_by.write_bytes(orjson.dumps(made_by))
@@ -75,6 +83,14 @@ class VectorFile:
         return np.memmap(self._file, dtype=self._type, mode="r", shape=(len(self),))
 
 
+def _parsed(file: Path) -> Any:
+    """What a JSON file holds, or None when it is none."""
+    try:
+        return orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError:
+        return None
+
+
 def decode(rows: NDArray[Any]) -> Floats:
     """float32 [n, dimensions] from stored rows."""
     return np.asarray(rows["code"].astype(np.float32) * rows["scale"][:, None])
@@ -82,11 +98,18 @@ def decode(rows: NDArray[Any]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Ivf:
-    """A faiss inverted file with 8-bit codes over the item numbers up to `covers`; `probes` cells reach the wanted recall."""
+    """A faiss inverted file over the item numbers up to `covers`; `probes` cells reach the wanted recall.
+
+    Its codes take 2 bits a component (product quantisation, 4 bits for every 2): with the best 200 scored again, it finds
+    as much in MiniLM's vectors of 58,788 film titles as with 8 bits (recall at 10 .949, in 64 of 484 cells), in a quarter
+    of the memory and time.
+    Its cells were chosen when there were `clustered` rows.
+    """
 
     index: Any
     covers: int
     probes: int
+    clustered: int
 
 
 class VectorSearcher:
@@ -98,7 +121,7 @@ class VectorSearcher:
         self._ivf = ivf
         covers = ivf.covers if ivf else 0
         self._tail = alive[alive > covers]
-        self._tail_vectors = decode(rows[self._tail])
+        self._tail_index = _flat(rows, self._tail)
         self._selector: Any = None
         if ivf is not None and len(alive) - len(self._tail) < ivf.index.ntotal:
             bits = np.zeros(covers + 1, dtype=bool)
@@ -114,24 +137,39 @@ class VectorSearcher:
         if allowed is not None:
             allowed = allowed[allowed < len(self._rows)]
             return best(strategy, allowed, decode(self._rows[allowed]) @ vector, k)
-        found = best(strategy, self._tail, self._tail_vectors @ vector, k)
-        if self._ivf is None:
-            return found
-        settings = faiss.SearchParametersIVF(nprobe=self._ivf.probes, sel=self._selector)
-        scores, numbers = self._ivf.index.search(vector[None, :], k, params=settings)
-        kept = numbers[0] >= 0
-        return best(
-            strategy,
-            np.concatenate([numbers[0][kept], found.numbers]),
-            np.concatenate([scores[0][kept], found.scores]),
-            k,
-        )
+        numbers = self._likely(vector, max(_LIKELY, 4 * k))
+        scores = np.einsum(
+            "nd,d->n", decode(self._rows[numbers]), vector
+        )  # unlike @, to the bit the same in any company
+        return best(strategy, numbers, scores, k)
+
+    def _likely(self, vector: Floats, count: int) -> Numbers:
+        """The `count` that look best by coarse codes in the tail, and as many of the inverted file; ascending."""
+        faiss.omp_set_num_threads(1)  # requests share the cores; the setting is the calling thread's own
+        found = [np.zeros(0, dtype=np.int64)]
+        if len(self._tail):
+            _, places = self._tail_index.search(vector[None, :], min(count, len(self._tail)))
+            found.append(self._tail[places[0]])
+        if self._ivf is not None:
+            settings = faiss.SearchParametersIVF(nprobe=self._ivf.probes, sel=self._selector)
+            _, numbers = self._ivf.index.search(vector[None, :], count, params=settings)
+            found.append(numbers[0][numbers[0] >= 0])
+        return np.sort(np.concatenate(found))
+
+
+def _flat(rows: NDArray[Any], numbers: Numbers) -> Any:
+    """Every vector in half precision: a quarter of the time of a product with all of them in numpy, and half the memory."""
+    dimensions = rows["code"].shape[1]
+    index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    for start in range(0, len(numbers), 20_000):
+        index.add(decode(rows[numbers[start : start + 20_000]]))
+    return index
 
 
 def best(strategy: str, numbers: Numbers, scores: Scores, k: int) -> Candidates:
     """The `k` highest scores in descending order; equal scores by number, so that the order is always the same."""
     if len(numbers) > 4 * k:
-        kept = np.argpartition(-scores, k)[: 2 * k]
+        kept = scores >= np.partition(scores, -k)[-k]
         numbers, scores = numbers[kept], scores[kept]
     order = np.lexsort((numbers, -scores))[:k]
     return Candidates(strategy, numbers[order].astype(np.int64), scores[order].astype(np.float32))
@@ -147,21 +185,35 @@ def needs_ivf(alive: Numbers, ivf: Ivf | None) -> bool:
 
 def build_ivf(rows: NDArray[Any], alive: Numbers, *, seed: int = 0) -> Ivf:
     """Cluster and fill an inverted file over the alive rows, and find how many cells must be probed for recall .95 at 10."""
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
     random = np.random.default_rng(seed)
     dimensions = rows["code"].shape[1]
     cells = int(min(1024, max(64, 2 * np.sqrt(len(alive)))))
-    index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-    )
-    index.own_fields = False
+    pieces = dimensions // 2 if dimensions % 2 == 0 else dimensions
+    index = faiss.index_factory(dimensions, f"IVF{cells},PQ{pieces}x4fs", faiss.METRIC_INNER_PRODUCT)
     index.cp.niter = 10
     index.cp.seed = seed + 1
     sample = np.sort(random.choice(alive, min(len(alive), _SAMPLE * cells), replace=False))
     index.train(decode(rows[sample]))
-    for start in range(0, len(alive), 20_000):
-        part = alive[start : start + 20_000]
+    _add(index, rows, alive)
+    return Ivf(index, int(alive[-1]), _probes(index, rows, alive, random), len(alive))
+
+
+def next_ivf(rows: NDArray[Any], alive: Numbers, ivf: Ivf | None) -> Ivf:
+    """The inverted file with the rows behind it taken into its cells, or built anew when it is worn; `ivf` stays as it is."""
+    behind = alive[alive > ivf.covers] if ivf else alive
+    if ivf is None or len(alive) > 2 * ivf.clustered or ivf.index.ntotal + len(behind) > _WORN * len(alive):
+        return build_ivf(rows, alive)
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    index = faiss.clone_index(ivf.index)
+    _add(index, rows, behind)
+    return Ivf(index, int(alive[-1]), ivf.probes, ivf.clustered)
+
+
+def _add(index: Any, rows: NDArray[Any], numbers: Numbers) -> None:
+    for start in range(0, len(numbers), 20_000):
+        part = numbers[start : start + 20_000]
         index.add_with_ids(decode(rows[part]), part)
-    return Ivf(index, covers=int(alive[-1]), probes=_probes(index, rows, alive, random))
 
 
 def _probes(index: Any, rows: NDArray[Any], alive: Numbers, random: np.random.Generator) -> int:
@@ -178,8 +230,8 @@ def _probes(index: Any, rows: NDArray[Any], alive: Numbers, random: np.random.Ge
         scores, names = np.take_along_axis(scores, top, 1), np.take_along_axis(names, top, 1)
     exact = [set(row) for row in names.tolist()]
     probes = 4
-    while probes < min(64, index.nlist):
-        _, found = index.search(queries, 10, params=faiss.SearchParametersIVF(nprobe=probes))
+    while probes < min(128, index.nlist):
+        _, found = index.search(queries, _LIKELY, params=faiss.SearchParametersIVF(nprobe=probes))
         hits = sum(len(truth.intersection(row)) for truth, row in zip(exact, found.tolist(), strict=True))
         if hits >= _RECALL * 10 * len(queries):
             break
@@ -196,7 +248,9 @@ def save_ivf(ivf: Ivf, folder: Path) -> None:
         os.fsync(stream.fileno())
     temporary.replace(folder / name)
     pointer = folder / "ivf.json.new"
-    pointer.write_bytes(orjson.dumps({"file": name, "covers": ivf.covers, "probes": ivf.probes}))
+    pointer.write_bytes(
+        orjson.dumps({"file": name, "covers": ivf.covers, "probes": ivf.probes, "clustered": ivf.clustered})
+    )
     pointer.replace(folder / "ivf.json")
     for old in folder.glob("ivf-*.faiss"):
         if old.name != name:
@@ -209,6 +263,7 @@ def open_ivf(folder: Path, opened: Ivf | None = None) -> Ivf | None:
         about = orjson.loads((folder / "ivf.json").read_bytes())
         if opened is not None and opened.covers == about["covers"]:
             return opened
-        return Ivf(faiss.read_index(str(folder / about["file"])), about["covers"], about["probes"])
-    except (FileNotFoundError, RuntimeError, orjson.JSONDecodeError, KeyError):
+        covers, probes, clustered = (int(about[name]) for name in ("covers", "probes", "clustered"))
+        return Ivf(faiss.read_index(str(folder / about["file"])), covers, probes, clustered)
+    except (FileNotFoundError, RuntimeError, ValueError, KeyError, TypeError):
         return None

@@ -23,4 +23,4 @@ class FullText:
             for word in query.words
             for field, weight in (("title", self.title_weight), ("body", 1.0))
         ]
-        return catalogue.text.search(self.name, catalogue.text.any_of(terms), k, by_popularity=True)
+        return catalogue.text.search_any(self.name, terms, k)

@@ -15,4 +15,4 @@ class Title:
 
     def retrieve(self, query: Query, catalogue: Snapshot, k: int) -> Candidates:
         terms = [("title", word, 1.0) for word in query.words]
-        return catalogue.text.search(self.name, catalogue.text.any_of(terms), k, by_popularity=True)
+        return catalogue.text.search_any(self.name, terms, k)

@@ -83,7 +83,9 @@ def test_the_same_job_is_taken_up_and_another_starts_afresh(items: Items) -> Non
 def test_a_number_is_never_used_twice(items: Items) -> None:
     used: list[int] = []
     for turn in range(4):
-        _, numbers = items.stage(items.begin(str(turn)), 2, [(1, document("a", str(turn))), (2, document("b", str(turn)))], [])
+        _, numbers = items.stage(
+            items.begin(str(turn)), 2, [(1, document("a", str(turn))), (2, document("b", str(turn)))], []
+        )
         used += numbers
         if turn % 2:
             items.publish()
@@ -151,5 +153,5 @@ def test_it_behaves_as_a_dictionary_of_every_version(
     for version, expected in enumerate(history):
         assert alive(items, version) == expected
         assert items.count(version) == len(expected)
-        assert items.numbers("abcde", version).keys() == expected.keys()
+        assert items.numbers([*"abcde"], version).keys() == expected.keys()
     items.close()

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tantivy import Query
+from tantivy import Occur, Query
 
+from segue.retrieve.catalogue import text_index as module
 from segue.retrieve.catalogue.documents import Document
 from segue.retrieve.catalogue.items import Items
 from segue.retrieve.catalogue.text_index import (
@@ -49,7 +50,9 @@ def searcher(items: Items, folder: Path, *, scale: float = 0.0) -> TextSearcher:
     return index.searcher()
 
 
-def bm25(query: Sequence[str], texts: Mapping[int, Sequence[str]], *, k1: float = 1.2, b: float = 0.75) -> dict[int, float]:
+def bm25(
+    query: Sequence[str], texts: Mapping[int, Sequence[str]], *, k1: float = 1.2, b: float = 0.75
+) -> dict[int, float]:
     mean = sum(map(len, texts.values())) / len(texts)
     scores: dict[int, float] = {}
     for word in query:
@@ -178,6 +181,60 @@ def test_all_of_any_of_and_most_popular(items: Items, tmp_path: Path) -> None:
     popular = opened.most_popular("popular", Query.all_query(), 5)
     assert popular.numbers.tolist() == [2, 1, 3]
     np.testing.assert_allclose(popular.scores, [popularity_share(value, 50) for value in (50, 5, 0)], rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextSearcher]:
+    """1,500 documents whose words and popularities are as uneven as real ones."""
+    folder, random = tmp_path_factory.mktemp("many"), np.random.default_rng(0)
+    share = 1 / np.arange(1, len(VOCABULARY) + 1)
+    rows = [
+        document(
+            str(place),
+            " ".join(random.choice(VOCABULARY, random.integers(1, 5), p=share / share.sum())),
+            text=" ".join(random.choice(VOCABULARY, 6)),
+            popularity=float(random.lognormal(3, 2)),
+            genres=["comedy" if place % 3 else "horror"],
+        )
+        for place in range(1_500)
+    ]
+    items = Items(folder / "items.sqlite")
+    put(items, *rows)
+    yield searcher(items, folder / "text", scale=max(one.popularity for one in rows))
+    items.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(asked=ASKED, k=st.integers(1, 30), filtered=st.booleans(), common=st.sampled_from([0, 100, 600, 20_000]))
+def test_the_shortcuts_find_what_a_look_at_every_document_finds(
+    many: TextSearcher, asked: list[str], k: int, filtered: bool, common: int
+) -> None:
+    terms = [
+        (field, word, weight)
+        for text in asked
+        for word in words(text)
+        for field, weight in (("title", 2.0), ("body", 1.0))
+    ]
+    within = [(Occur.Must, Query.const_score_query(many.term("value", phrase("horror")), 0.0))] if filtered else []
+    everything = Query.boolean_query([*within, (Occur.Must, many.any_of(terms))])
+    expected = many.search("text", everything, k, by_popularity=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_COMMON", common)
+        found = many.search_any("text", terms, k, within=within)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+    last = (
+        expected.scores[-1] * (1 + 1e-5) if len(expected) == k else -1.0
+    )  # of those equal at the cut any may be there
+    assert set(found.numbers[found.scores > last].tolist()) == set(expected.numbers[expected.scores > last].tolist())
+
+
+@settings(max_examples=20, deadline=None)
+@given(word=st.sampled_from(VOCABULARY), k=st.integers(1, 60))
+def test_most_popular_looks_at_the_well_known_first(many: TextSearcher, word: str, k: int) -> None:
+    query = many.any_of([("title", words(word)[0], 1.0)])
+    everything = many.most_popular("popular", query, 1_500)
+    found = many.most_popular("popular", query, k)
+    assert found.scores.tolist() == everything.scores[:k].tolist()
 
 
 def test_whole_titles_and_values(items: Items, tmp_path: Path) -> None:

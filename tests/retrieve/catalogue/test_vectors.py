@@ -35,7 +35,7 @@ class Given:
         self.fingerprint = fingerprint
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        return self.table[[int(text) for text in texts]]
+        return np.asarray(self.table[[int(text) for text in texts]], dtype=np.float32)
 
 
 def clustered(count: int, *, clusters: int = 40, seed: int = 0) -> Floats:
@@ -43,7 +43,7 @@ def clustered(count: int, *, clusters: int = 40, seed: int = 0) -> Floats:
     random = np.random.default_rng(seed)
     centres = random.standard_normal((clusters, DIMENSIONS))
     made = centres[random.integers(clusters, size=count)] + 0.5 * random.standard_normal((count, DIMENSIONS))
-    return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), dtype=np.float32)
 
 
 def stored(folder: Path, table: Floats, numbers: Sequence[int] | None = None) -> VectorFile:

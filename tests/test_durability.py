@@ -1,0 +1,316 @@
+"""Killed at any moment, a store keeps what it acknowledged: real processes, real SIGKILL.
+
+Run as a script this file is the process that is killed: `serve STORE` or `index STORE FILE`.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+import uvicorn
+
+from segue.encode.encoder import Vectors
+from segue.engine import Engine
+from segue.events import Event, EventLog
+from segue.retrieve.catalogue import Snapshot, catalogue
+from segue.retrieve.memory import Memory
+from segue.serve.http import make_app
+
+EVENTS = 10_000
+CLIENTS = 8
+KILLS = (700, 2_500, 4_000, 6_500, 9_000)
+"""The server is killed when so many events are acknowledged."""
+
+BATCH = 200
+OLD, NEW = 500, 3_000
+TITLES = ["Mary Poppins", "Psycho", "The Birds", "Love Story", "Love Actually", "Emma", "The Shining", "Rope"]
+
+
+class Cheap:
+    """An encoder that costs nothing: a random direction for every text, always the same."""
+
+    dimensions = 16
+    fingerprint = "cheap"
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        rows = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=self.dimensions) for text in texts]
+        vectors = np.array(rows, dtype=np.float32).reshape(len(rows), self.dimensions)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+# -- the processes that are killed ----------------------------------------------------------------------------------
+
+
+def serve(store: Path) -> None:
+    """Tell the port, serve until SIGTERM, then tell what the memory is."""
+    with Engine.open(store, create=False, encoder=Cheap()) as engine, socket.create_server(("127.0.0.1", 0)) as open_:
+        tell(f"port {open_.getsockname()[1]}")
+        server = uvicorn.Server(uvicorn.Config(make_app(engine), log_level="error", lifespan="off"))
+        server.run(sockets=[open_])
+        tell(f"memory {engine.memory.digest()}")
+
+
+def index(store: Path, file: Path) -> None:
+    """Index a file in small transactions and tell every step."""
+    catalogue._BATCH = BATCH
+    with Engine.open(store, create=False, encoder=Cheap()) as engine:
+        engine.index(file, domain="films", progress=lambda step, done: tell(f"{step} {done}"))
+    tell("finished")
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def start(*arguments: object) -> "subprocess.Popen[str]":
+    words = [sys.executable, __file__, *map(str, arguments)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def lines(process: "subprocess.Popen[str]") -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+# -- feedback -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """A server that is killed and started again; clients ask it where it is now."""
+
+    store: Path
+    process: "subprocess.Popen[str]" = field(init=False)
+    address: str = ""
+
+    def start(self) -> None:
+        self.process = start("serve", self.store)
+        self.address = f"http://127.0.0.1:{lines(self.process).readline().split()[1]}"
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        assert self.process.wait() == -signal.SIGKILL
+        lines(self.process).close()
+
+    def stop(self) -> str:
+        """Ask it to end; returns the digest of the memory that it had."""
+        self.process.send_signal(signal.SIGTERM)
+        digest = lines(self.process).read().split()[-1]
+        lines(self.process).close()
+        self.process.wait()
+        return digest
+
+
+@dataclass
+class Client:
+    """Sends its events one after another, each with its own id and again until it is acknowledged."""
+
+    server: Server
+    events: Sequence[dict[str, str]]
+    acknowledged: list[str] = field(default_factory=list)
+    repeated: int = 0
+
+    def run(self) -> None:
+        with httpx.Client(timeout=20) as http:
+            for event in self.events:
+                while not self._sent(http, event):
+                    self.repeated += 1
+                    time.sleep(0.02)
+
+    def _sent(self, http: httpx.Client, event: dict[str, str]) -> bool:
+        try:
+            answer = http.post(self.server.address + "/v1/feedback", json=event)
+        except httpx.HTTPError:
+            return False
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["id"] == event["id"]
+        self.acknowledged.append(event["id"])
+        return True
+
+
+def asked(store: Path) -> list[dict[str, str]]:
+    """A new store, a few answers of it, and 10,000 actions on what they showed."""
+    rows = [{"id": f"f{place}", "title": title, "votes": place} for place, title in enumerate(TITLES)]
+    with Engine.open(store, encoder=Cheap()) as engine:
+        engine.index(rows, domain="films")
+        answers = [engine.ask(title) for title in TITLES]
+    choose = random.Random(7)
+    events = []
+    for number in range(EVENTS):
+        answer = choose.choice(answers)
+        item, action = choose.choice(answer.results).id, choose.choice(["click", "play", "skip", "save"])
+        events.append({"answer": answer.id, "item": item, "action": action, "id": f"event-{number}"})
+    return events
+
+
+def test_acknowledged_feedback_survives_sigkill(tmp_path: Path) -> None:
+    events = asked(tmp_path / "store")
+    server = Server(tmp_path / "store")
+    server.start()
+    clients = [Client(server, events[place::CLIENTS]) for place in range(CLIENTS)]
+    threads = [threading.Thread(target=client.run, daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    for count in KILLS:
+        while sum(len(client.acknowledged) for client in clients) < count:
+            assert any(thread.is_alive() for thread in threads)
+            time.sleep(0.002)
+        server.kill()
+        server.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    live = server.stop()
+
+    acknowledged = [id for client in clients for id in client.acknowledged]
+    assert sorted(acknowledged) == sorted(event["id"] for event in events)
+    assert sum(client.repeated for client in clients) >= len(KILLS)
+    logged = [event for event in replayed(tmp_path / "store") if event.kind == "feedback"]
+    assert len(logged) == EVENTS
+    by_id = {event.id: event.body for event in logged}
+    for event in events:
+        body = by_id[event["id"]]
+        assert (body["answer"], body["item"], body["action"]) == (event["answer"], event["item"], event["action"])
+    assert live == replayed_memory(tmp_path / "store") == replayed_memory(tmp_path / "store")
+    assert live == learned_online(tmp_path / "store", tmp_path / "again.sqlite")
+
+
+def replayed(store: Path) -> list[Event]:
+    log = EventLog.open(store / "events.sqlite")
+    events = list(log.replay())
+    log.close()
+    return events
+
+
+def replayed_memory(store: Path) -> str:
+    with Engine.open(store, create=False, encoder=Cheap()) as engine:
+        return engine.memory.digest()
+
+
+def learned_online(store: Path, file: Path) -> str:
+    """The same events appended to a new log, event by event, to a memory that learns as they come."""
+    with Engine.open(store, create=False, encoder=Cheap()) as engine:
+        memory = Memory(engine.store.actions)
+    log = EventLog.open(file)
+    log.follow(memory.learn)
+    for done in [log.append(event) for event in replayed(store)]:
+        assert done.result() == (True,)
+    log.close()
+    return memory.digest()
+
+
+# -- the catalogue --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def new_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("rows") / "films.jsonl"
+    rows = ({"id": f"f{i}", "title": f"Newer film {i}", "votes": i} for i in range(NEW))
+    file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    return file
+
+
+@pytest.fixture
+def old_store(tmp_path: Path) -> Path:
+    rows = [{"id": f"f{i}", "title": f"Older film {i}", "votes": i} for i in range(OLD)]
+    with Engine.open(tmp_path / "store", encoder=Cheap()) as engine:
+        engine.index(rows, domain="films")
+    return tmp_path / "store"
+
+
+def titles(snapshot: Snapshot) -> set[str]:
+    return {document.title for document in snapshot.documents(snapshot.numbers.tolist()).values()}
+
+
+MOMENTS: list[tuple[str, str, int]] = [
+    ("before the first row is staged", "reading", 1),
+    ("after a few rows are embedded", "embedding", 2),
+    ("after a third of the rows is staged", "reading", 6),
+    ("after all but the last rows are staged", "reading", 15),
+    ("after all rows are staged", "reading", 16),
+    ("when they are published and none is in the text index", "indexing", 1),
+    ("when half of them are in the text index", "indexing", 1_500),
+    ("when all of them are in the text index and it is not committed", "indexing", NEW),
+]
+
+
+@pytest.mark.parametrize(("step", "count"), [moment[1:] for moment in MOMENTS], ids=[moment[0] for moment in MOMENTS])
+def test_index_killed(old_store: Path, new_rows: Path, step: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old or new as a whole, and the same command goes on where it was."""
+    process = start("index", old_store, new_rows)
+    said = killed_at(process, lambda steps: steps.count(step) == count)
+    staged = (sum(one == "reading" for one in said) - 1) * BATCH
+
+    monkeypatch.setattr(catalogue, "_BATCH", BATCH)
+    with Engine.open(old_store, create=False, encoder=Cheap()) as engine:
+        snapshot = engine.domains.get("films").snapshot
+        published = len(snapshot) == NEW
+        assert titles(snapshot) == {
+            f"{'Newer' if published else 'Older'} film {i}" for i in range(NEW if published else OLD)
+        }
+        assert len(snapshot.text) == len(snapshot)
+        assert engine.ask("film 77").results[0].id == "f77"
+        steps: list[tuple[str, int]] = []
+        report = engine.index(new_rows, domain="films", progress=lambda step, done: steps.append((step, done)))
+        if not published:
+            assert steps[0][0] == "reading"
+            assert steps[0][1] >= staged
+            assert sum(done for step, done in steps if step == "reading") == NEW
+        assert report.added + report.updated + report.unchanged == NEW
+        snapshot = engine.domains.get("films").snapshot
+        assert titles(snapshot) == {f"Newer film {i}" for i in range(NEW)}
+        assert len(snapshot.text) == NEW
+        assert engine.ask("newer film 2999").results[0].id == "f2999"
+        assert step == "indexing" or not published
+
+
+def killed_at(process: "subprocess.Popen[str]", now: Callable[[list[str]], bool]) -> list[str]:
+    """The steps told until the process was killed; it may have gone a little further than it told."""
+    said: list[str] = []
+    with lines(process) as told:
+        for line in told:
+            said.append(line.split()[0])
+            if now(said):
+                process.send_signal(signal.SIGKILL)
+                break
+        else:
+            pytest.fail(f"the process ended before it was killed, after {len(said)} steps")
+    assert process.wait() == -signal.SIGKILL
+    return said
+
+
+@pytest.fixture
+def killed_at_random(old_store: Path, new_rows: Path) -> Iterator[Path]:
+    for delay in (0.03, 0.08, 0.15, 0.3):
+        process = start("index", old_store, new_rows)
+        lines(process).readline()
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        lines(process).close()
+    yield old_store
+
+
+def test_index_killed_again_and_again(killed_at_random: Path, new_rows: Path) -> None:
+    with Engine.open(killed_at_random, create=False, encoder=Cheap()) as engine:
+        assert len(engine.domains.get("films").snapshot) in (OLD, NEW)
+        engine.index(new_rows, domain="films")
+        assert titles(engine.domains.get("films").snapshot) == {f"Newer film {i}" for i in range(NEW)}
+
+
+if __name__ == "__main__":
+    {"serve": serve, "index": index}[sys.argv[1]](*map(Path, sys.argv[2:]))
