@@ -25,8 +25,8 @@ def judged_search(collection: str) -> str:
     result = load("judged_search")
     found = result["collections"][collection]
     about = (
-        f"{found['judgements']['queries']:,} queries over {found['catalogue']['items']:,} items; 95 % intervals of nDCG@10 within "
-        f"±{max(row['ndcg@10 ±'] for row in found['rows'].values()):.3f}."
+        f"{found['judgements']['queries']:,} queries over {found['catalogue']['items']:,} items; 95 % intervals of "
+        f"nDCG@10 within ±{max(row['ndcg@10 ±'] for row in found['rows'].values()):.3f}."
     )
     return f"{as_table(found)}\n\n{about} {_source('judged_search', result)}"
 

@@ -110,6 +110,10 @@ class Recent:
             )
         return _places(event.body)
 
+    def knows(self, answer: str) -> bool:
+        """Whether an answer of this id is at hand, on disk or on its way there."""
+        return answer in self._shown
+
     def actions(self, answer: str, domain: str, item: str) -> list[str]:
         """What was done with a result and not undone, in order; of the last answers only."""
         return list(self._actions.get((answer, domain, item), ()))

@@ -19,6 +19,7 @@ from segue.recipes.evaluate_search import as_table, evaluate_search
 from segue.recipes.progress import Steps
 from segue.records import Answer
 from segue.retrieve.catalogue import Report, Wishes
+from segue.retrieve.catalogue.tables import existing
 from segue.serve.run import serve as run_server
 
 _PORT = 8765
@@ -130,7 +131,8 @@ def index(
     Rows that cannot be used are kept out, counted, and shown with their line and the reason.
     """
     wishes = Wishes(id_column, title, text, category, popularity, ignore)
-    with Engine.open(store, threads=2) as engine, Steps(quiet=quiet) as progress:
+    existing(file)
+    with Engine.open(store, create=not delete, threads=2) as engine, Steps(quiet=quiet) as progress:
         if delete:
             gone = engine.delete_listed(file, domain=domain, id_column=id_column, encoding=encoding)
             click.echo(f"{domain}: {len(gone):,} deleted")

@@ -55,6 +55,7 @@ class Domains:
         self._encoder = encoder
         self._catalogues = {name: Catalogue(name, store.domain(name), encoder) for name in store.domains()}
         self._choice = untrained(len(FEATURES))
+        self._chosen: Path | None = None
         try:
             self._choice = self._open_choice()
         except SegueError as error:
@@ -99,6 +100,8 @@ class Domains:
                 self._catalogues[name] = Catalogue(name, self._store.domain(name), self._encoder)
             else:
                 self._catalogues[name].refresh()
+        if self._store.live("choice") != self._chosen:
+            self._choice = self._open_choice()
 
     def understand(self, request: Request, memory: Memory) -> list[Understood]:
         """The request's hypothesis in every domain, or in the one it names; the likeliest first.
@@ -153,11 +156,11 @@ class Domains:
                 parent=_hash(self._store.live("choice")),
             )
         self._store.go_live("choice", folder)
-        self._choice = choice
+        self._chosen, self._choice = folder, choice
         return measured
 
     def _open_choice(self) -> Choice:
-        folder = self._store.live("choice")
+        folder = self._chosen = self._store.live("choice")
         if folder is None:
             return untrained(len(FEATURES))
         weights = artifact.open(folder, kind="choice").tensors()["weights"]

@@ -20,6 +20,7 @@ from segue.events import Event, EventLog
 from segue.rank import share_page
 from segue.records import Answer, Candidates, Feedback, Request, Result, Selection, Source
 from segue.retrieve.catalogue import Progress, Report, Roles, Wishes
+from segue.retrieve.catalogue.documents import readable_id
 from segue.retrieve.catalogue.tables import fingerprint, from_mappings, rows
 from segue.retrieve.memory import Memory
 from segue.retrieve.select import Policy, ReciprocalRankFusion
@@ -192,7 +193,9 @@ class Engine:
         domain, (query, position) = _place(
             shown, domain or (item.domain if isinstance(item, Result) else None), item_id, answer_id
         )
-        if id is not None and (before := self.log.find(checked_id(id))) is not None:
+        if id is not None and self._recent.knows(checked_id(id)):
+            self.log.append().result()  # that answer may still be on its way to the disk
+        if id is not None and (before := self.log.find(id)) is not None:
             return _sent_before(before, Feedback(id, answer_id, domain, item_id, action, before.time))
         feedback = Feedback(new_id() if id is None else id, answer_id, domain, item_id, action, time.time())
         body = {
@@ -208,6 +211,7 @@ class Engine:
         return feedback, self.log.append(Event(feedback.id, "feedback", feedback.time, body))
 
     def _undone(self, answer: str, domain: str, item: str) -> str:
+        self.log.refresh()  # it may have been another process that heard of it
         done = self._recent.actions(answer, domain, item)
         if not done:
             raise InvalidInput(
@@ -280,8 +284,9 @@ class Engine:
         """Delete the items that a file names in its id column; returns the ids that were there."""
         catalogue = self.domains.get(domain)
         column = id_column or (roles.id if (roles := catalogue.roles()) else "id")
-        found = [row.values.get(column) for row in rows(file, encoding=encoding) if row.values]
-        ids = [str(id) for id in found if id is not None]
+        ids = [
+            id for row in rows(file, encoding=encoding) if row.values and (id := readable_id(row.values.get(column)))
+        ]
         if not ids:
             raise InvalidInput(
                 f"{file} names no ids in a column {column!r}.", fix="say which column holds them: --id COLUMN"

@@ -31,10 +31,11 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    make_url,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from segue.errors import Corrupt, InvalidInput, SegueError, Unavailable
 
@@ -138,7 +139,7 @@ class EventLog:
             return None
         with _explaining(), self._database.connect() as connection:
             row = connection.execute(select(_events).where(_events.c.id == id)).first()
-        return None if row is None else _event(row)
+            return None if row is None else _event(row)
 
     def recent(self, kind: str, limit: int) -> list[Event]:
         """The last `limit` events of a kind, newest first."""
@@ -214,9 +215,17 @@ class EventLog:
 
 
 def _open(url: str) -> Engine:
-    database = create_engine(url)
-    if database.dialect.name not in ("sqlite", "postgresql"):
-        raise InvalidInput(f"The event log cannot live in {database.dialect.name}.", expected="sqlite or postgresql")
+    try:
+        kind = make_url(url).get_backend_name()
+        if kind not in ("sqlite", "postgresql"):
+            raise InvalidInput(f"The event log cannot live in {kind}.", expected="sqlite or postgresql")
+        database = create_engine(url)
+    except ArgumentError as error:
+        raise InvalidInput("The URL of the event log cannot be read.", expected="sqlite:///FILE") from error
+    except ImportError as error:
+        raise Unavailable(
+            f"The event log's database has no driver: {error}.", fix="pip install segue[cluster]"
+        ) from error
     if database.dialect.name == "sqlite":
         event.listen(database, "connect", durable)
     with _explaining():

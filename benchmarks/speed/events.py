@@ -1,6 +1,6 @@
 """Question: how many acknowledged events a second does the log take, and how long does a client wait?
 
-Claim: group commit (one fsync shared by all who wait) gives 32 waiting clients many times the rate of one transaction an
+Claim: group commit (one fsync shared by all who wait) gives 32 waiting clients several times the rate of one transaction an
 event, with the same promise: acknowledged means on disk. Baseline, in the same run on the same disk: one SQLite transaction
 an event with the same table and settings (WAL, synchronous=FULL), by one connection, which is the most that SQLite can do.
 

@@ -43,6 +43,10 @@ def load(file: Path) -> list[Judged]:
                 query, grade = row["query_id"], _grade(row["grade"], file, reader.line_num)
                 texts.setdefault(query, row["query"])
                 grades.setdefault(query, {})[row["doc_id"]] = grade
+    except csv.Error as error:
+        raise InvalidInput(
+            f"{file} cannot be read: {error}.", expected="short fields with tabs between them"
+        ) from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{file} is not UTF-8: {error.reason}.", expected="UTF-8") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from segue.events import Event
 from segue.retrieve.catalogue.text_index import words
 
+_UNIT = 1_000_000
+"""Weights are added as whole millionths: exact, so that what is undone is gone, and the order of adding cannot matter."""
+
 _LEADING = 200
 """Most taken items kept at hand for each domain."""
 
@@ -21,10 +24,14 @@ _PRIOR = 3.0
 
 @dataclass(slots=True)
 class Seen:
-    """Evidence for one item under one query: the `weight` of actions and in how many answers it was `shown` since the first."""
+    """Evidence for one item under one query: `units` of weighted actions, and how many answers have `shown` it since the first."""
 
-    weight: float = 0.0
+    units: int = 0
     shown: int = 0
+
+    @property
+    def weight(self) -> float:
+        return self.units / _UNIT
 
     @property
     def score(self) -> float:
@@ -35,10 +42,10 @@ class Memory:
     """Learned state in memory. `actions` gives the weight of each action; a negative weight counts against an item."""
 
     def __init__(self, actions: Mapping[str, float]) -> None:
-        self._actions = dict(actions)
+        self._units = {action: round(weight * _UNIT) for action, weight in actions.items()}
         self._pairs: dict[tuple[str, str], dict[str, Seen]] = {}
-        self._taken: dict[str, dict[str, float]] = defaultdict(dict)
-        self._leading: dict[str, dict[str, float]] = defaultdict(dict)
+        self._taken: dict[str, dict[str, int]] = defaultdict(dict)
+        self._leading: dict[str, dict[str, int]] = defaultdict(dict)
         self.answers = 0
         self.feedback = 0
         self._size = 0
@@ -55,7 +62,7 @@ class Memory:
     def recall(self, domain: str, text: str) -> dict[str, float]:
         """Item id → score of what was taken for this query: the exact text first, else the same words in any order."""
         for key in _keys(text):
-            scores = {id: seen.score for id, seen in self._items(domain, key) if seen.weight > 0}
+            scores = {id: seen.score for id, seen in self._items(domain, key) if seen.units > 0}
             if scores:
                 return scores
         return {}
@@ -63,7 +70,7 @@ class Memory:
     def taken_for(self, domain: str, text: str) -> float:
         """Weight of everything that was taken in a domain for this query; 0 when nothing was."""
         for key in _keys(text):
-            taken = sum(seen.weight for _, seen in self._items(domain, key) if seen.weight > 0)
+            taken = sum(seen.weight for _, seen in self._items(domain, key) if seen.units > 0)
             if taken:
                 return taken
         return 0.0
@@ -77,8 +84,8 @@ class Memory:
 
     def most_taken(self, domain: str, k: int) -> dict[str, float]:
         """The `k` items with the most weighted actions, whatever was asked; at most `_LEADING`."""
-        best = heapq.nlargest(k, [(weight, id) for id, weight in list(self._leading[domain].items())])
-        return {id: weight for weight, id in best}
+        best = heapq.nlargest(k, [(units, id) for id, units in list(self._leading[domain].items())])
+        return {id: units / _UNIT for units, id in best}
 
     @property
     def size(self) -> int:
@@ -90,10 +97,10 @@ class Memory:
         state = hashlib.sha256()
         for (domain, key), items in sorted(self._pairs.items()):
             for id, seen in sorted(items.items()):
-                state.update(repr((domain, key, id, seen.weight.hex(), seen.shown)).encode())
+                state.update(repr((domain, key, id, seen.units, seen.shown)).encode())
         for domain, taken in sorted(self._taken.items()):
-            for id, weight in sorted(taken.items()):
-                state.update(repr((domain, id, weight.hex())).encode())
+            for id, units in sorted(taken.items()):
+                state.update(repr((domain, id, units)).encode())
         return state.hexdigest()
 
     def _items(self, domain: str, key: str) -> list[tuple[str, Seen]]:
@@ -110,33 +117,32 @@ class Memory:
 
     def _learn_action(self, event: Event) -> None:
         body = event.body
-        weight = self._weight(body["action"], body.get("undoes"))
-        exact, _ = _keys(body["query"])
+        units = self._weighed(body["action"], body.get("undoes"))
+        exact, *_ = _keys(body["query"])
         self._size += body["item"] not in self._pairs.get((body["domain"], exact), {})
         for key in _keys(body["query"]):
             seen = self._pairs.setdefault((body["domain"], key), {}).setdefault(body["item"], Seen(shown=1))
-            seen.weight += weight
+            seen.units += units
         taken = self._taken[body["domain"]]
-        taken[body["item"]] = taken.get(body["item"], 0.0) + weight
+        taken[body["item"]] = taken.get(body["item"], 0) + units
         self._lead(body["domain"], body["item"], taken[body["item"]])
 
-    def _lead(self, domain: str, item: str, weight: float) -> None:
+    def _lead(self, domain: str, item: str, units: int) -> None:
         """Keep the most taken items at hand, so that a request need not go through all of them."""
         leading = dict(self._leading[domain])
         leading.pop(item, None)
-        if weight > 0:
-            leading[item] = weight
+        if units > 0:
+            leading[item] = units
         if len(leading) > 2 * _LEADING:
-            leading = {id: weight for weight, id in heapq.nlargest(_LEADING, [(w, id) for id, w in leading.items()])}
+            leading = {id: most for most, id in heapq.nlargest(_LEADING, [(n, id) for id, n in leading.items()])}
         self._leading[domain] = leading
 
-    def _weight(self, action: str, undoes: str | None) -> float:
-        if undoes is not None:
-            return -self._actions.get(undoes, 0.0)
-        return self._actions.get(action, 0.0)
+    def _weighed(self, action: str, undoes: str | None) -> int:
+        return self._units.get(action, 0) if undoes is None else -self._units.get(undoes, 0)
 
 
 def _keys(text: str) -> tuple[str, ...]:
-    """The text as it is, but for case and spaces; and its words, stemmed and sorted."""
+    """The text as it is, but for case and spaces; and its words, stemmed and sorted, if it has any."""
     exact = "=" + " ".join(text.casefold().split())
-    return exact, "~" + " ".join(sorted(set(words(text))))
+    sorted_words = " ".join(sorted(set(words(text))))
+    return (exact, "~" + sorted_words) if sorted_words else (exact,)

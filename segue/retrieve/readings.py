@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.catalogue.text_index import value_term, words
+from segue.retrieve.catalogue.text_index import phrase, value_term, words
 
 _LONGEST = 5
 """Words in one value."""
@@ -122,7 +122,8 @@ def _spans(tokens: Sequence[str], catalogue: Snapshot) -> list[_Span]:
     for start in range(len(tokens)):
         for end in range(min(len(tokens), start + _LONGEST), start, -1):
             run = " ".join(tokens[start:end])
-            if (end - start == 1 and run in _GLUE) or not catalogue.text.frequency("value", " ".join(words(run))):
+            known_as = phrase(run)
+            if (end - start == 1 and run in _GLUE) or not known_as or not catalogue.text.frequency("value", known_as):
                 continue
             field, count = max(
                 ((name, catalogue.text.frequency("value_of", value_term(name, run))) for name in catalogue.categories),
@@ -171,19 +172,19 @@ def _range_at(tokens: Sequence[str], at: int, year: str | None, slots: Sequence[
         low, high = _year(after[0]), _year(after[2])
         if low and high:
             return Range(year, low[0], high[1]), 4
+    if after and (word in _AT_LEAST or word in _AT_MOST):
+        slot = _slot(after[1], slots) if len(after) > 1 else None
+        if slot and _NUMBER.match(after[0]):
+            return _compared(slot, word, float(after[0])), 3
     if year and (spoken := _year(word)):
         if after and (end := _year(after[0])) and spoken[1] < end[0] and tokens[at] != after[0]:
             return Range(year, spoken[0], end[1]), 2
         return Range(year, *spoken), 1
-    if after and (word in _AT_LEAST or word in _AT_MOST):
-        if year and (spoken := _year(after[0])):
-            inclusive = word in ("since", "until", "till")
-            if word in _AT_LEAST:
-                return Range(year, low=spoken[0] if inclusive else spoken[1] + 1), 2
-            return Range(year, high=spoken[1] if inclusive else spoken[0] - 1), 2
-        slot = _slot(after[1], slots) if len(after) > 1 else None
-        if slot and _NUMBER.match(after[0]):
-            return _compared(slot, word, float(after[0])), 3
+    if after and (word in _AT_LEAST or word in _AT_MOST) and year and (spoken := _year(after[0])):
+        inclusive = word in ("since", "until", "till")
+        if word in _AT_LEAST:
+            return Range(year, low=spoken[0] if inclusive else spoken[1] + 1), 2
+        return Range(year, high=spoken[1] if inclusive else spoken[0] - 1), 2
     slot = _slot(word, slots)
     if slot and len(after) >= 2 and (after[0] in _AT_LEAST or after[0] in _AT_MOST) and _NUMBER.match(after[1]):
         return _compared(slot, after[0], float(after[1])), 3

@@ -95,6 +95,9 @@ def fuse(candidates: Sequence[Candidates], weights: Sequence[float], constant: f
         [weight / (constant + np.arange(1, len(found) + 1)) for found, weight in zip(candidates, weights, strict=True)]
     )
     numbers, place = np.unique(np.concatenate([found.numbers for found in candidates]), return_inverse=True)
-    scores = np.bincount(place, weights=gains, minlength=len(numbers))
+    smallest_first = np.argsort(
+        gains, kind="stable"
+    )  # one order of adding, so that the order of the lists cannot matter
+    scores = np.bincount(place[smallest_first], weights=gains[smallest_first], minlength=len(numbers)).round(12)
     order = np.lexsort((numbers, -scores))[:budget]
     return Candidates("fused", numbers[order], scores[order].astype(np.float32))

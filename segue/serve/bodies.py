@@ -5,7 +5,19 @@ Bodies that come in are checked against these models; answers go out as prepared
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _whole(text: str) -> str:
+    """Refuse half a character (a lone surrogate), which JSON can say and no text may hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a character (a lone surrogate)") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
 
 
 class _Body(BaseModel):
@@ -44,7 +56,7 @@ class PutItems(_Body):
 class DeleteItems(_Body):
     """Ids of the items to delete."""
 
-    ids: Annotated[list[str], Field(min_length=1, max_length=10_000)]
+    ids: Annotated[list[Text], Field(min_length=1, max_length=10_000)]
 
 
 class Problem(BaseModel):

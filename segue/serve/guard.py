@@ -3,18 +3,10 @@
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from segue.serve.headers import HEADERS
 from segue.serve.problems import problem_bytes
 
-_HEADERS = (
-    (b"cache-control", b"no-cache"),  # the console's modules change together with the server
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (
-        b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data:; style-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-)
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS]
 
 
 class TooLarge(HTTPException):

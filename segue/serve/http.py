@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from segue.engine import Engine
@@ -59,5 +60,12 @@ def _add_routes(app: FastAPI, routes: Routes) -> None:
         tag = "operation" if path in ("/healthz", "/metrics") else path.split("/")[2]
         summary, _, description = (endpoint.__doc__ or "").partition("\n\n")
         app.add_api_route(
-            path, endpoint, methods=[method], response_model=model, summary=summary, description=description, tags=[tag]
+            path,
+            endpoint,
+            methods=[method],
+            response_model=model,
+            response_class=JSONResponse if model else PlainTextResponse,
+            summary=summary,
+            description=description,
+            tags=[tag],
         )

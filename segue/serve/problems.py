@@ -8,12 +8,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from segue.errors import Corrupt, InvalidInput, NotBuilt, NotFound, SegueError, Unavailable
+from segue.serve.headers import HEADERS
 
 _STATUS: dict[type[SegueError], int] = {InvalidInput: 422, NotFound: 404, Corrupt: 500, Unavailable: 503, NotBuilt: 501}
 
 
 def problem_bytes(status: int, detail: str) -> bytes:
-    return orjson.dumps({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail})
+    readable = detail.encode(errors="replace").decode()  # what was sent may hold half a character
+    return orjson.dumps(
+        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": readable}
+    )
 
 
 def problem(status: int, detail: str) -> Response:
@@ -41,4 +45,6 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> Response:
-        return problem(500, f"The server failed ({type(error).__name__}); its log says more.")
+        failed = problem(500, f"The server failed ({type(error).__name__}); its log says more.")
+        failed.headers.update(dict(HEADERS))  # what fails so comes out beside the guard
+        return failed

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from string import whitespace
 
 _POLITE = (
     "please|hey|hi|hello|ok|okay|can you|could you|would you|will you|i want to|i would like to|i'd like to|i wanna|let me"
@@ -57,7 +58,9 @@ def listen(text: str) -> Spoken:
     if found:
         intent = next(name for name in _ASKS if found[name])
         rest = found["rest"]
-    return Spoken(intent, rest.strip(" ?!."), frozenset(re.findall(r"[^\W\d_]+", text.lower())))
+    return Spoken(
+        intent, rest.strip("?!." + whitespace) or text.strip(), frozenset(re.findall(r"[^\W\d_]+", text.lower()))
+    )
 
 
 def cue_words(domain: str) -> frozenset[str]:

@@ -200,7 +200,7 @@ class Catalogue:
         self._embed(tell)  # what an interrupted run wrote and did not embed
         while batch := list(islice(rows, _BATCH)):
             good, bad = self._checked(batch, roles, seen)
-            job, numbers = self._items.stage(job, len(batch), good, bad, remember_seen=replace)
+            job, numbers = self._items.stage(job, len(batch), good, bad)
             tell("reading", len(batch))
             if len(numbers) == len(good):
                 self._vectors.embed(numbers, [embedding_text(document) for _, document in good])

@@ -78,6 +78,14 @@ def to_document(values: Mapping[str, Any], roles: Roles) -> Document:
     )
 
 
+def readable_id(value: Any) -> str:
+    """The id that a cell holds, as it is kept, or nothing."""
+    try:
+        return _id(value, "")
+    except BadRow:
+        return ""
+
+
 def _id(value: Any, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -201,9 +201,12 @@ class Items:
             connection.execute(delete(_state).where(_state.c.key == "job"))
 
     def staged_ids(self) -> set[str]:
+        """The ids that the job has named so far, whether their rows were new or equal to what is alive."""
         with self._database.connect() as connection:
             version = int(_read_state(connection, "version", 0))
-            return set(connection.execute(select(_items.c.id).where(_items.c.born > version)).scalars())
+            staged = select(_items.c.id).where(_items.c.born > version)
+            seen = select(_items.c.id).join(_seen, _seen.c.number == _items.c.number)
+            return {*connection.execute(staged).scalars(), *connection.execute(seen).scalars()}
 
     def staged_line(self, id: str) -> int | None:
         with self._database.connect() as connection:
@@ -217,8 +220,6 @@ class Items:
         read: int,
         documents: Sequence[tuple[int, Document]],
         rejected: Sequence[tuple[int, str]],
-        *,
-        remember_seen: bool = False,
     ) -> tuple[Job, list[int]]:
         """Write a batch under the next version, in one transaction with the job's progress; returns the new numbers.
 
@@ -250,7 +251,7 @@ class Items:
             before = int(connection.execute(select(func.max(_items.c.number))).scalar_one() or 0)
             if fresh:
                 connection.execute(insert(_items), fresh)
-            if unchanged and remember_seen:
+            if unchanged:
                 connection.execute(upsert(_seen).on_conflict_do_nothing(), unchanged)
             if rejected:
                 connection.execute(

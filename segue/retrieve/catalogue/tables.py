@@ -116,7 +116,7 @@ def format_of(file: Path) -> str:
 
 def fingerprint(file: Path) -> str:
     """Tells one version of a file from another without reading all of it: size, time of change, first and last MB."""
-    status = _existing(file).stat()
+    status = existing(file).stat()
     digest = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())
     with _readable(file) as stream:
         digest.update(stream.read(1 << 20))
@@ -125,7 +125,8 @@ def fingerprint(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _existing(file: Path) -> Path:
+def existing(file: Path) -> Path:
+    """`file` itself, when it is one. Raises `NotFound` or `InvalidInput`."""
     try:
         there = file.exists()
     except OSError as error:
@@ -139,7 +140,7 @@ def _existing(file: Path) -> Path:
 
 def _readable(file: Path) -> IO[bytes]:
     try:
-        return _existing(file).open("rb")
+        return existing(file).open("rb")
     except OSError as error:
         raise Unavailable(f"{file} cannot be read: {error.strerror}.", fix="correct the file's rights") from error
 

@@ -221,12 +221,8 @@ class TextSearcher:
         scores = np.array([score for score, _ in hits], dtype=np.float32) * (1 + BOOST * shares)
         return self._in_order(strategy, addresses, scores).top(k)
 
-    def search_any(
-        self, strategy: str, weighted: Iterable[Weighted], k: int, *, within: Sequence[tuple[Occur, Query]] = ()
-    ) -> Candidates:
+    def search_any(self, strategy: str, weighted: Iterable[Weighted], k: int) -> Candidates:
         """The best `k` for `any_of` the terms, by popularity: what `search` finds, mostly without a look at every document.
-
-        `within` are clauses that must hold too, and must score 0.
 
         Documents with a rare word are scored first, then well-known ones. The rest has only common words, and needs no look
         when the `k`th found is above the most that these can reach: the sum of the common terms' highest BM25, times the
@@ -241,12 +237,10 @@ class TextSearcher:
             most = sum(map(self._ceiling, common))
             found = self._candidates(strategy, [])
             for query, highest in self._shortcuts(terms, common, k):
-                narrowed = Query.boolean_query([*within, (Occur.Must, query)])
-                found = _merged(found, self.search(strategy, narrowed, k, by_popularity=True), k)
+                found = _merged(found, self.search(strategy, query, k, by_popularity=True), k)
                 if len(found) == k and found.scores[-1] > highest * most:
                     return found
-        everything = Query.boolean_query([*within, (Occur.Must, self.any_of(terms))])
-        return self.search(strategy, everything, k, by_popularity=True)
+        return self.search(strategy, self.any_of(terms), k, by_popularity=True)
 
     def _shortcuts(self, terms: list[Weighted], common: list[Weighted], k: int) -> Iterator[tuple[Query, float]]:
         """Queries for a part of the documents, each with the highest multiplier of what is left out by it and those before."""
@@ -254,10 +248,8 @@ class TextSearcher:
         if rare:
             beside = [(Occur.Should, self._weighted(one)) for one in common]
             yield Query.boolean_query([(Occur.Must, self.any_of(rare)), *beside]), 1.0 + BOOST
-        level = self._level(k)
-        while level:
+        if level := self._level(k):
             yield self._well_known(self.any_of(terms), level), 1.0 + BOOST * level / _LEVELS
-            level //= 3
 
     def most_popular(self, strategy: str, query: Query, k: int) -> Candidates:
         """The `k` most popular documents that match; the score is the popularity share in [0, 1]."""

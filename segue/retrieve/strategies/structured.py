@@ -55,8 +55,10 @@ class Structured:
                 clauses.append((Occur.Must, TextQuery.all_query()))
             return text.most_popular(self.name, TextQuery.boolean_query(clauses), k)
         filters = [(occur, TextQuery.const_score_query(clause, 0.0)) for occur, clause in clauses]
-        wanted = [(field, word, weight) for word in reading.rest for field, weight in (("title", 2.0), ("body", 1.0))]
-        return text.search_any(self.name, wanted, k, within=filters)
+        wanted = text.any_of(
+            [(field, word, weight) for word in reading.rest for field, weight in (("title", 2.0), ("body", 1.0))]
+        )
+        return text.search(self.name, TextQuery.boolean_query([*filters, (Occur.Must, wanted)]), k, by_popularity=True)
 
 
 def _in_range(limit: Range, catalogue: Snapshot) -> TextQuery:

@@ -22,9 +22,9 @@ def document(id: str, title: str = "title") -> Document:
     return Document(id, title, (), {}, {}, 1.0, {})
 
 
-def stage(items: Items, *pairs: tuple[str, str], job: Job | None = None, seen: bool = False) -> Job:
+def stage(items: Items, *pairs: tuple[str, str], job: Job | None = None) -> Job:
     rows = [(line, document(id, title)) for line, (id, title) in enumerate(pairs, 1)]
-    return items.stage(job or items.begin("file"), len(rows), rows, [], remember_seen=seen)[0]
+    return items.stage(job or items.begin("file"), len(rows), rows, [])[0]
 
 
 def alive(items: Items, version: int) -> dict[str, str]:
@@ -65,7 +65,7 @@ def test_every_version_can_still_be_read(items: Items) -> None:
 def test_replace_retires_what_the_job_did_not_name(items: Items) -> None:
     stage(items, ("a", "1"), ("b", "1"), ("c", "1"))
     items.publish()
-    stage(items, ("a", "1"), ("b", "2"), seen=True)
+    stage(items, ("a", "1"), ("b", "2"))
     items.publish(replace=True)
     assert alive(items, 2) == {"a": "1", "b": "2"}
 
@@ -143,7 +143,7 @@ def test_it_behaves_as_a_dictionary_of_every_version(
             items.retire(list(named))
             history.append({id: title for id, title in now.items() if id not in named})
             continue
-        stage(items, *named.items(), seen=kind == "replace")
+        stage(items, *named.items())
         if kind == "abandon":
             items.abandon()
         else:
