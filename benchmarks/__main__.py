@@ -10,8 +10,8 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.judged_search": [],
 }
 SMOKE: dict[str, list[str]] = {
-    "benchmarks.speed.events": ["--events", "500"],
-    "benchmarks.speed.million": ["--documents", "3000", "--queries", "50"],
+    "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
+    "benchmarks.speed.million": ["--documents", "3000", "--queries", "50", "--passes", "1"],
     "benchmarks.quality.judged_search": ["--queries", "50"],
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
+from benchmarks.speed import events, million
 from segue.recipes.evaluate_search import as_table
 
 DOCUMENTS = Path(__file__).parents[1] / "docs"
@@ -31,23 +32,16 @@ def judged_search(collection: str) -> str:
     return f"{as_table(found)}\n\n{about} {_source('judged_search', result)}"
 
 
-def million() -> str:
-    result = load("million")
-    rows = "\n".join(f"| {name} | {value} |" for name, value in result["table"].items())
-    return f"| | |\n|---|---|\n{rows}\n\n{_source('million', result)}"
-
-
-def events() -> str:
-    result = load("events")
-    rows = "\n".join(f"| {name} | {value} |" for name, value in result["table"].items())
-    return f"| | |\n|---|---|\n{rows}\n\n{_source('events', result)}"
+def speed(name: str, as_markdown: Callable[[dict[str, Any]], str]) -> str:
+    result = load(name)
+    return f"{as_markdown(result)}\n\n{_source(name, result)}"
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "judged_search.msrd": lambda: judged_search("msrd"),
     "judged_search.mixed": lambda: judged_search("mixed"),
-    "million": million,
-    "events": events,
+    "million": lambda: speed("million", million.as_table),
+    "events": lambda: speed("events", events.as_table),
 }
 
 

@@ -239,7 +239,7 @@ def explain(answer: str, store: Path, as_json: bool) -> None:
     click.echo("")
     for place, result in enumerate(body["results"], 1):
         sources = ", ".join(f"{name} #{source['rank']}" for name, source in result["sources"].items())
-        click.echo(f"{place:>3}. {result['title']}  [{result['domain']}]  {sources}")
+        click.echo(f"{place:>3}. {_plain(result['title'])}  [{result['domain']}]  {sources}")
 
 
 @main.group()
@@ -330,12 +330,16 @@ def _print_answer(answer: Answer) -> None:
     click.echo("")
     for place, result in enumerate(answer.results, 1):
         year = result.fields.get("year")
+        when = f" ({year:.0f})" if isinstance(year, float) else ""
         sources = ", ".join(f"{name} #{source.rank}" for name, source in result.sources.items())
-        click.echo(
-            f"{place:>3}. {result.title}{f' ({year:.0f})' if isinstance(year, float) else ''}  [{result.domain}]  {result.id}"
-        )
+        click.echo(f"{place:>3}. {_plain(result.title)}{when}  [{result.domain}]  {result.id}")
         click.echo(f"     {sources}")
     click.echo(f"\nanswer {answer.id} · {answer.milliseconds:.1f} ms")
+
+
+def _plain(text: str) -> str:
+    """Catalogue text for a terminal: without the characters that would command it."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _print_json(value: Any) -> None:

@@ -85,6 +85,12 @@ class Domains:
             self._catalogues[name] = Catalogue(name, folder, self._encoder)
         return self._catalogues[name]
 
+    def drop_blank(self, name: str) -> None:
+        """Forget a domain that nothing was ever put into, so that a refused file leaves nothing behind."""
+        if self._catalogues[name].blank:
+            self._catalogues.pop(name).close()
+            shutil.rmtree(self._store.domain(name))
+
     def fields(self, name: str, id: str) -> dict[str, Any]:
         """An item's own columns as they are now; nothing when it is gone."""
         if name not in self._catalogues:

@@ -1,5 +1,6 @@
 """The engine: a request's whole way through the house, from text to an answer that explains itself, and back as feedback."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,17 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from segue import answers
 from segue.asking import checked_id, make_request, new_id
+from segue.clock import Clock
 from segue.domains import Domains, Understood
 from segue.encode.encoder import Encoder
 from segue.encode.quantised import OnnxEncoder
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
-from segue.rank import share_page
-from segue.records import Answer, Candidates, Feedback, Request, Result, Selection, Source
+from segue.page import make_page, worth_asking
+from segue.records import Answer, Candidates, Feedback, Request, Result, Selection
 from segue.retrieve.catalogue import Progress, Report, Roles, Wishes
 from segue.retrieve.catalogue.documents import readable_id
 from segue.retrieve.catalogue.tables import fingerprint, from_mappings, rows
@@ -27,11 +27,10 @@ from segue.retrieve.select import Policy, ReciprocalRankFusion
 from segue.retrieve.strategies import Strategy, family
 from segue.store import UNDO, Store
 
+logger = logging.getLogger(__name__)
+
 _REFRESH = 1.0
 """Seconds between looks at what other processes have written."""
-
-_LEAST = 0.01
-"""Domains less likely than this are not asked."""
 
 _REFIT = 0.1
 """The choice between domains is fitted anew when more than this share of a catalogue has changed."""
@@ -101,15 +100,15 @@ class Engine:
                 fix="leave it out, or read the answer that has it",
             )
         self._look_around()
-        clock = _Clock()
+        clock = Clock()
         understood = self.domains.understand(request, self.memory)
-        likely = _worth_asking(understood)
+        likely = worth_asking(understood)
         clock.lap("understand")
         selection = [self._choose(one, request) for one in likely]
         candidates = [self._retrieve(one, chosen, clock) for one, chosen in zip(likely, selection, strict=True)]
         kept = [self.policy.spend(found, request.limit) for found in candidates]
         clock.lap("spend")
-        results = _page(likely, candidates, kept, request.limit)
+        results = make_page(likely, candidates, kept, request.limit)
         clock.lap("rank")
         answer = Answer(
             id=request.id,
@@ -122,20 +121,20 @@ class Engine:
         )
         event = answers.to_event(answer, {one.catalogue.domain: one.query.text for one in likely})
         self._recent.keep(event)
-        self.log.append(event)
+        self.log.append(event).add_done_callback(_warn)
         return answer
 
     def _choose(self, one: Understood, request: Request) -> tuple[Selection, ...]:
         return self.policy.choose(one.query, one.catalogue, list(self.strategies), request.limit)
 
-    def _retrieve(self, one: Understood, selection: Sequence[Selection], clock: "_Clock") -> list[Candidates]:
+    def _retrieve(self, one: Understood, selection: Sequence[Selection], clock: Clock) -> list[Candidates]:
         found = []
         for chosen in selection:
             found.append(self.strategies[chosen.strategy].retrieve(one.query, one.catalogue, chosen.k))
             clock.lap(chosen.strategy)
         return found
 
-    def _explain(self, likely: Sequence[Understood], results: Sequence[Result], clock: "_Clock") -> dict[str, Any]:
+    def _explain(self, likely: Sequence[Understood], results: Sequence[Result], clock: Clock) -> dict[str, Any]:
         """Why the answer is what it is, as plain data."""
         query = {one.catalogue.domain: one.query.text for one in likely}
         remembered = {
@@ -266,9 +265,13 @@ class Engine:
         else:
             stream, mark = from_mappings(source), f"memory {new_id()}"
         catalogue = self.domains.get_or_create(domain)
-        report = catalogue.index(
-            stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress
-        )
+        try:
+            report = catalogue.index(
+                stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress
+            )
+        except InvalidInput:
+            self.domains.drop_blank(domain)
+            raise
         changed = report.added + report.updated + report.deleted
         if changed > _REFIT * len(catalogue.snapshot):
             self.domains.fit_choice()
@@ -304,50 +307,10 @@ class Engine:
                 self._looking.release()
 
 
-def _worth_asking(understood: Sequence[Understood]) -> list[Understood]:
-    """The domains that may be meant; of one that holds nothing, nothing can be asked."""
-    least = min(_LEAST, understood[0].hypothesis.confidence)
-    return [one for one in understood if one.hypothesis.confidence >= least and len(one.catalogue)]
-
-
-def _page(
-    likely: Sequence[Understood], candidates: Sequence[Sequence[Candidates]], kept: Sequence[Candidates], limit: int
-) -> tuple[Result, ...]:
-    """The results of all domains on one page, each with its sources.
-
-    With one domain the score is what the policy gave; with several it is the bid for the place (see `share_page`).
-    """
-    dealt = share_page([one.hypothesis.confidence for one in likely], [found.scores for found in kept], limit)
-    documents = [
-        one.catalogue.documents(found.numbers[: int((dealt[:, 0] == place).sum())].tolist())
-        for place, (one, found) in enumerate(zip(likely, kept, strict=True))
-    ]
-    results = []
-    for domain, place, bid in dealt:
-        at, number = int(domain), int(kept[int(domain)].numbers[int(place)])
-        document = documents[at].get(number)
-        if document is None:
-            continue
-        results.append(
-            Result(
-                id=document.id,
-                title=document.title,
-                domain=likely[at].catalogue.domain,
-                score=float(bid) if len(likely) > 1 else float(kept[at].scores[int(place)]),
-                sources=_sources(candidates[at], number),
-                fields=document.fields(),
-            )
-        )
-    return tuple(results)
-
-
-def _sources(candidates: Sequence[Candidates], number: int) -> dict[str, Source]:
-    sources = {}
-    for found in candidates:
-        place = np.flatnonzero(found.numbers == number)
-        if len(place):
-            sources[found.strategy] = Source(int(place[0]) + 1, float(found.scores[place[0]]))
-    return sources
+def _warn(logged: "Future[tuple[bool, ...]]") -> None:
+    """An answer is given whether or not it can be logged; that it was not must not go unseen."""
+    if (error := logged.exception()) is not None:
+        logger.error("an answer was given and not logged: %s", error)
 
 
 def _sent_before(event: Event, feedback: Feedback) -> "tuple[Feedback, Future[tuple[bool, ...]]]":
@@ -381,19 +344,3 @@ def _place(
             fix="pass domain=",
         )
     return found[0]
-
-
-class _Clock:
-    """Milliseconds since the start, and of each step; steps of one name add up."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self.laps[step] = round(self.laps.get(step, 0.0) + (now - self._last) * 1000, 3)
-        self._last = now
-
-    def total(self) -> float:
-        return (time.perf_counter() - self._start) * 1000

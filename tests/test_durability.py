@@ -66,7 +66,7 @@ def serve(store: Path) -> None:
 
 
 def index(store: Path, file: Path, last: str, count: str) -> None:
-    """Index a file in small transactions, and wait for the end when the step `last` is told of for the `count`th time."""
+    """Index a file in small transactions; wait to be killed when the step `last` is told of for the `count`th time."""
     told: list[str] = []
 
     def progress(step: str, done: int) -> None:

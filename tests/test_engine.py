@@ -400,3 +400,10 @@ def test_items_that_are_gone_leave_past_answers_readable(engine: Engine) -> None
     assert body["results"][0]["title"] == answer.results[0].title
     engine.feedback(answer, answer.results[0], action="click")
     assert answer.results[0].id not in [result.id for result in engine.ask("mary poppins", domain="films").results]
+
+
+def test_a_refused_file_leaves_no_domain_behind(engine: Engine) -> None:
+    with pytest.raises(InvalidInput):
+        engine.index([{"id": "", "title": ""}], domain="nothing")
+    assert not engine.store.domain("nothing").exists()
+    assert engine.domains.names() == ["books", "films"]

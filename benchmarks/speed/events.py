@@ -8,23 +8,19 @@ an event with the same table and settings (WAL, synchronous=FULL), by one connec
 """
 
 import argparse
-import json
 import os
-import platform
 import sqlite3
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
+from benchmarks.record import RESULTS, save
 from segue.events import Event, EventLog, durable
 
 _HERE = Path(__file__).parent
@@ -141,24 +137,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--work", type=Path, help="a folder on the disk to measure; a temporary one if not given")
-    parser.add_argument("--out", type=Path, default=_HERE.parent / "results" / "events.json")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the result file")
     options = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=_HERE, check=False)
-    result: dict[str, Any] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip(),
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-        "load average": [round(load, 2) for load in os.getloadavg()],
-        "versions": {
-            "python": platform.python_version(),
-            "sqlite": sqlite3.sqlite_version,
-            "sqlalchemy": version("sqlalchemy"),
-        },
-    }
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        result.update(measure(Path(folder), options.clients, options.seconds, options.rounds))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+        result = measure(Path(folder), options.clients, options.seconds, options.rounds)
+    save("events", result, options.out)
     print(as_table(result))
 
 

@@ -16,7 +16,6 @@ Gaussian in 24 of 384 dimensions, where an inverted file finds as much as in Min
 import argparse
 import json
 import os
-import platform
 import resource
 import sqlite3
 import subprocess
@@ -25,8 +24,6 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +32,11 @@ import orjson
 import tantivy
 from numpy.typing import NDArray
 
+from benchmarks.record import RESULTS, save
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.recipes.demo_data import films
-from segue.retrieve.catalogue.text_index import words
+from segue.retrieve.catalogue.terms import words
 
 KINDS = ("title", "misspelt", "two words", "one word", "values")
 TARGETS = {"text p50 ms": 2.0, "answer p50 ms": 20.0, "index seconds": 300.0, "resident MB": 1500.0}
@@ -350,21 +348,6 @@ def _percentiles(spent: Sequence[float]) -> dict[str, float]:
     return {f"p{p}": round(float(np.percentile(spent, p)), 3) for p in (50, 90, 99)} if spent else {}
 
 
-def about_this_run() -> dict[str, Any]:
-    """What one must know to compare two results."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=_HERE, check=False)
-    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    packages = ("tantivy", "faiss-cpu", "numpy", "onnxruntime", "sqlalchemy", "orjson")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip(),
-        "seed": _SEED,
-        "machine": {"cpu": cpu[0].partition(":")[2].strip() if cpu else platform.machine(), "cores": os.cpu_count()},
-        "load average": [round(load, 2) for load in os.getloadavg()],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }
-
-
 def as_table(result: dict[str, Any]) -> str:
     """For people, as Markdown."""
     indexed, asked, others = result["index"], result["ask"], result["peers"]
@@ -443,12 +426,22 @@ def main() -> None:
     make(work, options.documents, options.queries)
     if not (work / "encoder").exists():
         subprocess.run([sys.executable, "-m", "segue.encode.export", str(work / "encoder")], check=True)
-    result: dict[str, Any] = about_this_run()
+    result: dict[str, Any] = {"seed": _SEED}
     for step in ("index", "ask", "peers"):
         if step == "index" and options.keep and (work / "index.json").exists():
             print("using the index of an earlier run")
         else:
-            command = [sys.executable, __file__, "--step", step, "--work", str(work), "--passes", str(options.passes)]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.speed.million",
+                "--step",
+                step,
+                "--work",
+                str(work),
+                "--passes",
+                str(options.passes),
+            ]
             subprocess.run(command, check=True)
         result[step] = json.loads((work / f"{step}.json").read_text())
     result["against the claim"] = {
@@ -457,9 +450,8 @@ def main() -> None:
         "index seconds": result["index"]["seconds"],
         "resident MB": result["ask"]["asked"]["resident MB"],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    draw(result, options.out.with_suffix(".png"))
+    file = save("million", result, options.out)
+    draw(result, file.with_suffix(".png"))
     print(as_table(result))
 
 
@@ -471,7 +463,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("/tmp/segue-million"), help="some 5 GB for a million documents"
     )
-    parser.add_argument("--out", type=Path, default=_HERE.parent / "results" / "million.json")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the result file and the figure")
     parser.add_argument("--keep", action="store_true", help="ask the index of an earlier run in the same folder")
     parser.add_argument("--step", choices=("index", "ask", "peers"), help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.catalogue.text_index import phrase
+from segue.retrieve.catalogue.terms import phrase
 from segue.retrieve.query import Query
 
 FEATURES = ("known", "in titles", "anywhere", "whole title", "its popularity", "one title", "values")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segue.events import Event
-from segue.retrieve.catalogue.text_index import words
+from segue.retrieve.catalogue.terms import words
 
 _UNIT = 1_000_000
 """Weights are added as whole millionths: exact, so that what is undone is gone, and the order of adding cannot matter."""
@@ -24,7 +24,7 @@ _PRIOR = 3.0
 
 @dataclass(slots=True)
 class Seen:
-    """Evidence for one item under one query: `units` of weighted actions, and how many answers have `shown` it since the first."""
+    """Evidence for one item under one query: `units` of weighted actions, and in how many answers it was `shown` since."""
 
     units: int = 0
     shown: int = 0

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.records import Request
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.catalogue.text_index import trigrams, words
+from segue.retrieve.catalogue.terms import trigrams, words
 from segue.retrieve.readings import Reading, read
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.catalogue.text_index import phrase, value_term, words
+from segue.retrieve.catalogue.terms import phrase, value_term, words
 
 _LONGEST = 5
 """Words in one value."""

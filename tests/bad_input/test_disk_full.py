@@ -1,4 +1,4 @@
-"""A disk that is full, for real: a file system of 8 MB with no byte free. What was acknowledged stays, the rest says why not."""
+"""A disk that is really full: 8 MB, no byte free. What was acknowledged stays, the rest says why not."""
 
 import os
 import shutil
@@ -109,7 +109,7 @@ def test_answer_on_a_full_disk(disk: Disk, folder: Path, built: Built, cheap: En
 
 @pytest.mark.parametrize("left", [0, 40, 100, 200, 300, 400, 500, 600, 700, 750, 800, 850, 900, 1000])
 def test_index_on_a_full_disk(disk: Disk, folder: Path, built: Built, cheap: Encoder, left: int) -> None:
-    """With `left` KB free the rows, the vectors or the text index do not fit: the old catalogue or the new, never a mix."""
+    """With `left` KB free the rows, vectors or text index do not fit: the old catalogue or the new, never a mix."""
     with Engine.open(folder, encoder=cheap) as engine:
         disk.fill(but=left * KB)
         try:

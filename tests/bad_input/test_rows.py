@@ -226,7 +226,7 @@ MEMORY: list[tuple[str, Any, tuple[str, ...]]] = [
     ("id in bytes", {"id": b"bad", "title": "Bad"}, ("no id", "b'bad'")),
     ("title in bytes", {"id": "bad", "title": b"Bad"}, ("no title", "b'Bad'")),
     ("text in bytes", {"id": "bad", "title": "Bad", "text": b"\xff"}, ("'text'", "expected")),
-    ("popularity in NumPy that is not a number", {"id": "bad", "title": "B", "popularity": np.float32("nan")}, ("nan",)),
+    ("popularity of NumPy, not a number", {"id": "bad", "title": "B", "popularity": np.float32("nan")}, ("nan",)),
     ("popularity in an array", {"id": "bad", "title": "B", "popularity": np.ones(3)}, ("popularity", "[1.0")),
 ]  # fmt: skip
 

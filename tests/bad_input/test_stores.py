@@ -49,6 +49,14 @@ def gone(pattern: str) -> Damage:
     return damage
 
 
+def emptied(pattern: str) -> Damage:
+    def damage(store: Path) -> None:
+        for file in store.glob(pattern):
+            os.truncate(file, 0)
+
+    return damage
+
+
 def a_folder(file: str) -> Damage:
     def damage(store: Path) -> None:
         (store / file).unlink(missing_ok=True)
@@ -124,7 +132,7 @@ HEALED: list[tuple[str, Damage]] = [
     ("text index with a list that is no JSON", holds("domains/films/text/meta.json", b"nonsense")),
     ("text index without its segments", gone("domains/films/text/*.term")),
     ("text index with segments of no bytes",
-        lambda store: [os.truncate(f, 0) for f in store.glob("domains/films/text/*.idx")]),
+        emptied("domains/films/text/*.idx")),
     ("text index of another version", holds("domains/films/text/segue-version", b"7")),
     ("text index that does not know its version", holds("domains/films/text/segue-version", b"nonsense")),
     ("vectors cut off in the middle", cut("domains/films/vectors/rows.i8")),

@@ -23,7 +23,8 @@ from segue.retrieve.catalogue.documents import BadRow, Document, to_document
 from segue.retrieve.catalogue.items import Items, Job
 from segue.retrieve.catalogue.roles import Roles, Wishes, find_roles
 from segue.retrieve.catalogue.tables import Row
-from segue.retrieve.catalogue.text_index import SLOTS, TextIndex, TextSearcher
+from segue.retrieve.catalogue.text_index import SLOTS, TextIndex
+from segue.retrieve.catalogue.text_search import TextSearcher
 from segue.retrieve.catalogue.vectors import Ivf, VectorFile, VectorSearcher, needs_ivf, next_ivf, open_ivf, save_ivf
 
 logger = logging.getLogger(__name__)
@@ -97,17 +98,21 @@ class Catalogue:
         self._text = TextIndex.open_or_clear(folder / "text")
         self._vectors = VectorFile(folder / "vectors", encoder)
         self._ivf: Ivf | None = None
-        if self._behind():
-            with self._writing():
-                self._follow(lambda step, done: None)
         self.snapshot = self._snapshot()
+        if self._behind() or needs_ivf(self.snapshot.numbers, self._ivf):
+            self._repair()
+
+    @property
+    def blank(self) -> bool:
+        """Whether no row was ever written here, not even one that is not yet published."""
+        return self._items.last_number() == 0 and self._items.version == 0
 
     def close(self) -> None:
         self._items.close()
 
     def refresh(self) -> bool:
         """Take up what another process has published; True if there was something."""
-        if self._items.version == self.snapshot.version or self._behind():
+        if self._text.version == self.snapshot.version:
             return False
         self.snapshot = self._snapshot()
         return True
@@ -255,6 +260,15 @@ class Catalogue:
         version = self._items.version
         return self._text.version != version or len(self._vectors) <= self._items.last_number(version) > 0
 
+    def _repair(self) -> None:
+        """Do what an interrupted run left undone. While another process is at it, answers come from the version before."""
+        try:
+            with self._lock.acquire(blocking=False), self._writing():
+                self._follow(lambda step, done: None)
+        except Timeout:
+            logger.info("another process is writing to the domain %s", self.domain)
+        self.snapshot = self._snapshot()
+
     def _follow(self, tell: Progress) -> None:
         """Bring the text index and the vectors to the version of the rows."""
         settings = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
@@ -273,7 +287,7 @@ class Catalogue:
             tell("clustering", len(numbers))
 
     def _snapshot(self) -> Snapshot:
-        version = self._items.version
+        version = self._text.version  # that of the rows, but while another process is still writing
         settings = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
         numbers, popularity = self._items.alive(version)
         shares = popularity_shares(popularity, settings["scale"])

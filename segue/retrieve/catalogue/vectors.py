@@ -243,7 +243,11 @@ def save_ivf(ivf: Ivf, folder: Path) -> None:
     """Write the index and what it covers; the small file, renamed last, is what makes it count."""
     name = f"ivf-{ivf.covers}.faiss"
     temporary = folder / f"{name}.new"
-    faiss.write_index(ivf.index, str(temporary))
+    try:
+        faiss.write_index(ivf.index, str(temporary))
+    except RuntimeError as error:  # faiss' own word for a full disk, too
+        temporary.unlink(missing_ok=True)
+        raise OSError(str(error).splitlines()[0]) from error
     with temporary.open("rb") as stream:
         os.fsync(stream.fileno())
     temporary.replace(folder / name)

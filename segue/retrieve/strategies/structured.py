@@ -8,7 +8,7 @@ from tantivy import Query as TextQuery
 
 from segue.records import Candidates
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.catalogue.text_index import value_term
+from segue.retrieve.catalogue.terms import value_term
 from segue.retrieve.query import Query
 from segue.retrieve.readings import Range, Reading
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -338,6 +339,27 @@ def test_a_reader_sees_the_old_snapshot_until_it_refreshes(catalogue: Catalogue,
     assert len(old) == 3
     assert set(old.numbers_of(["i0", "i1", "i10"])) == {"i0", "i1"}
     reader.close()
+
+
+def test_who_opens_while_another_still_writes_sees_the_version_before(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(catalogue, rows(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "_follow", _stop)  # published, and the text index does not know of it yet
+        with pytest.raises(Stopped):
+            index(catalogue, rows(3, title="newer"), "2")
+    with FileLock(tmp_path / "films" / "lock", is_singleton=False):
+        reader = Catalogue("films", tmp_path / "films", Hashed())
+        assert set(titles(reader).values()) == {"title 0", "title 1", "title 2"}
+        reader.close()
+    later = Catalogue("films", tmp_path / "films", Hashed())
+    assert set(titles(later).values()) == {"newer 0", "newer 1", "newer 2"}
+    later.close()
+
+
+def _stop(*_: object) -> None:
+    raise Stopped
 
 
 def test_two_writers_take_turns(catalogue: Catalogue, tmp_path: Path) -> None:

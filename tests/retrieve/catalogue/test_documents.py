@@ -20,7 +20,8 @@ def made(**values: Any) -> Document:
 
 def test_every_value_finds_its_place() -> None:
     document = made(
-        plot=" A ship. ", notes=["one", None, 2], genres="Horror| Science Fiction |", kind=["film"], year="1979", votes="900",
+        plot=" A ship. ", notes=["one", None, 2], genres="Horror| Science Fiction |", kind=["film"], year="1979",
+        votes="900",
         studio="Fox", length=117, seen=True,
     )  # fmt: skip
     assert document == Document(
@@ -118,10 +119,9 @@ def test_any_row_is_a_document_or_a_bad_row(row: dict[str, Any]) -> None:
     """No other error; and what was made comes back from disk as it was."""
     try:
         document = to_document(row, ROLES)
-    except BadRow as reason:
-        assert str(reason)
-    else:
-        assert Document.from_bytes(document.to_bytes()) == document
-        assert document.id
-        assert document.title
-        assert math.isfinite(document.popularity)
+    except BadRow:
+        return
+    assert Document.from_bytes(document.to_bytes()) == document
+    assert document.id
+    assert document.title
+    assert math.isfinite(document.popularity)

@@ -95,7 +95,15 @@ CATALOGUES: list[tuple[str, list[dict[str, Any]], Roles]] = [
     (
         "a shop",
         SHOP,
-        Roles("product_id", "product_name", ("description",), ("brand", "category", "in_stock"), ("price", "rating"), "review_count", {"category": "|"}),
+        Roles(
+            "product_id",
+            "product_name",
+            ("description",),
+            ("brand", "category", "in_stock"),
+            ("price", "rating"),
+            "review_count",
+            {"category": "|"},
+        ),
     ),
     ("papers", PAPERS, Roles("id", "title", ("abstract",), ("authors", "venue"), ("year",), "n_citation", {})),
     ("MovieLens", MOVIELENS, Roles("movieId", "title", (), ("genres",), (), None, {"genres": "|"})),
@@ -117,7 +125,15 @@ CATALOGUES: list[tuple[str, list[dict[str, Any]], Roles]] = [
     (
         "Goodreads",
         GOODREADS,
-        Roles("isbn", "title", (), ("authors",), ("book_id", "original_publication_year", "average_rating"), "ratings_count", {}),
+        Roles(
+            "isbn",
+            "title",
+            (),
+            ("authors",),
+            ("book_id", "original_publication_year", "average_rating"),
+            "ratings_count",
+            {},
+        ),
     ),
     ("films of an R package", R_FILMS, Roles("rownames", "title", (), (), ("year", "Action"), "votes", {})),
     ("questions", QUESTIONS, Roles("_id", "question", ("answer",), ("tags",), (), None, {})),
@@ -139,7 +155,7 @@ def rows(**columns: list[Any]) -> list[dict[str, Any]]:
     return [{name: values[i % len(values)] for name, values in columns.items()} for i in range(count)]
 
 
-BASE = {"id": list(range(20)), "title": ["one", "two"]}
+BASE: dict[str, list[Any]] = {"id": list(range(20)), "title": ["one", "two"]}
 
 
 @pytest.mark.parametrize(
@@ -235,5 +251,6 @@ def test_number(value: Any, expected: float | None) -> None:
 
 
 def test_nested() -> None:
-    assert [nested(value) for value in ({}, [{}], [[1]], b"", [b""])] == [True] * 5
-    assert [nested(value) for value in ("a", ["a", 1], [], None, 1.5)] == [False] * 5
+    deep: list[Any] = [{}, [{}], [[1]], b"", [b""]]
+    flat: list[Any] = ["a", ["a", 1], [], None, 1.5]
+    assert [nested(value) for value in deep + flat] == [True] * 5 + [False] * 5

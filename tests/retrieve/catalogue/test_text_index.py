@@ -11,18 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tantivy import Query
 
-from segue.retrieve.catalogue import text_index as module
+from segue.retrieve.catalogue import text_search as module
 from segue.retrieve.catalogue.documents import Document
 from segue.retrieve.catalogue.items import Items
-from segue.retrieve.catalogue.text_index import (
-    TextIndex,
-    TextSearcher,
-    phrase,
-    popularity_share,
-    trigrams,
-    value_term,
-    words,
-)
+from segue.retrieve.catalogue.terms import phrase, trigrams, value_term, words
+from segue.retrieve.catalogue.text_index import TextIndex, popularity_share
+from segue.retrieve.catalogue.text_search import TextSearcher
 
 VOCABULARY = ["mary", "poppins", "love", "night", "road", "gold", "king", "storm", "café", "running"]
 

@@ -1,0 +1,58 @@
+"""One page out of several domains: which of them are asked, and which of their items stand where, with their sources."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from segue.domains import Understood
+from segue.rank import share_page
+from segue.records import Candidates, Result, Source
+
+_LEAST = 0.01
+"""Domains less likely than this are not asked."""
+
+
+def worth_asking(understood: Sequence[Understood]) -> list[Understood]:
+    """The domains that may be meant; of one that holds nothing, nothing can be asked."""
+    least = min(_LEAST, understood[0].hypothesis.confidence)
+    return [one for one in understood if one.hypothesis.confidence >= least and len(one.catalogue)]
+
+
+def make_page(
+    likely: Sequence[Understood], candidates: Sequence[Sequence[Candidates]], kept: Sequence[Candidates], limit: int
+) -> tuple[Result, ...]:
+    """The results of all domains on one page, each with its sources.
+
+    With one domain the score is what the policy gave; with several it is the bid for the place (see `share_page`).
+    """
+    dealt = share_page([one.hypothesis.confidence for one in likely], [found.scores for found in kept], limit)
+    documents = [
+        one.catalogue.documents(found.numbers[: int((dealt[:, 0] == place).sum())].tolist())
+        for place, (one, found) in enumerate(zip(likely, kept, strict=True))
+    ]
+    results = []
+    for domain, place, bid in dealt:
+        at, number = int(domain), int(kept[int(domain)].numbers[int(place)])
+        document = documents[at].get(number)
+        if document is None:
+            continue
+        results.append(
+            Result(
+                id=document.id,
+                title=document.title,
+                domain=likely[at].catalogue.domain,
+                score=float(bid) if len(likely) > 1 else float(kept[at].scores[int(place)]),
+                sources=_sources(candidates[at], number),
+                fields=document.fields(),
+            )
+        )
+    return tuple(results)
+
+
+def _sources(candidates: Sequence[Candidates], number: int) -> dict[str, Source]:
+    sources = {}
+    for found in candidates:
+        place = np.flatnonzero(found.numbers == number)
+        if len(place):
+            sources[found.strategy] = Source(int(place[0]) + 1, float(found.scores[place[0]]))
+    return sources
