@@ -23,8 +23,6 @@ import orjson
 from benchmarks.record import RESULTS, save
 from segue.events import Event, EventLog, durable
 
-_HERE = Path(__file__).parent
-
 
 def feedback(number: int) -> Event:
     """An event as a click makes it."""

@@ -47,7 +47,6 @@ _GENRES = (
 _LANGUAGES = "english french spanish german italian japanese hindi russian mandarin portuguese swedish danish".split()
 _DOMAIN = "documents"
 _SEED = 7
-_HERE = Path(__file__).parent
 
 
 class RandomEncoder:
