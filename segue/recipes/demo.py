@@ -7,7 +7,7 @@ from segue.engine import Engine
 from segue.recipes import demo_data
 from segue.recipes.progress import Steps
 
-CATALOGUES = {"books": demo_data.books, "songs": demo_data.songs, "films": demo_data.films}
+CATALOGUES = {"songs": demo_data.songs, "books": demo_data.books, "films": demo_data.films}
 
 
 def build(folder: Path, *, say: Callable[[str], None], quiet: bool = False) -> None:

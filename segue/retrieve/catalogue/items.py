@@ -31,7 +31,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -82,12 +81,6 @@ class Job:
         return Job(self.fingerprint, **{name: getattr(self, name) + count for name, count in counts.items()})
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
-    number: int
-    document: Document
-
-
 class Items:
     """Opened rows of one domain, in the SQLite file `file`."""
 
@@ -109,10 +102,6 @@ class Items:
     def state(self, key: str, default: Any = None) -> Any:
         with self._database.connect() as connection:
             return _read_state(connection, key, default)
-
-    def set_state(self, key: str, value: Any) -> None:
-        with self._database.begin() as connection:
-            _write_state(connection, key, value)
 
     def count(self, version: int) -> int:
         with self._database.connect() as connection:
@@ -300,11 +289,6 @@ class Items:
                 connection.execute(update(_items).where(chosen).values(retired=version))
             _finish(connection, version, None)
         return version, there
-
-    def compact(self) -> None:
-        """Give the space of the write-ahead log back."""
-        with self._database.connect() as connection:
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
 
 def _explain(file: Path, context: ExceptionContext) -> None:

@@ -100,8 +100,8 @@ def test_a_number_is_never_used_twice(items: Items) -> None:
 def test_state_and_rejected_rows(items: Items) -> None:
     assert items.state("nothing") is None
     assert items.state("nothing", [1]) == [1]
-    items.set_state("key", {"a": [1, 2.5, None]})
-    items.set_state("key", {"a": [1, 2.5, None, "ü"]})
+    items.publish(state={"key": {"a": [1, 2.5, None]}})
+    items.publish(state={"key": {"a": [1, 2.5, None, "ü"]}})
     assert items.state("key") == {"a": [1, 2.5, None, "ü"]}
     items.stage(items.begin("f"), 3, [], [(3, "is bad"), (2, "is worse")])
     assert items.rejected(10) == [(2, "is worse"), (3, "is bad")]
