@@ -4,7 +4,7 @@ Claim: group commit (one fsync shared by all who wait) gives 32 waiting clients 
 event, with the same promise: acknowledged means on disk. Baseline, in the same run on the same disk: one SQLite transaction
 an event with the same table and settings (WAL, synchronous=FULL), by one connection, which is the most that SQLite can do.
 
-    python benchmarks/speed/events.py --seconds 2
+    python -m benchmarks.speed.events --seconds 2
 """
 
 import argparse

@@ -10,7 +10,7 @@ language, a year and a popularity. THE DOCUMENTS' VECTORS ARE RANDOM (embedding 
 Gaussian in 24 of 384 dimensions, where an inverted file finds as much as in MiniLM's vectors of those film titles (recall
 .951 in 64 of 484 cells, both). So no quality is measured here. Every query is embedded by the real encoder, for its cost.
 
-    python benchmarks/speed/million.py --documents 20000 --work /tmp/million
+    python -m benchmarks.speed.million --documents 20000 --work /tmp/million
 """
 
 import argparse
