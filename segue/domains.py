@@ -44,7 +44,6 @@ class Understood:
     hypothesis: Hypothesis
     query: Query
     catalogue: Snapshot
-    evidence: NDArray[np.float64]
 
 
 class Domains:
@@ -123,14 +122,13 @@ class Domains:
         if not any(map(len, catalogues)):
             raise NotFound("Nothing has been indexed yet.", fix="run: segue index FILE --domain NAME --store DIR")
         encode = _once(self._encoder.encode)
-        queries = [Query(request, _searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
-        known = [evidence(query, catalogue) for query, catalogue in zip(queries, catalogues, strict=True)]
-        prior = self._choice.probabilities(features(known, asked, spoken))
+        queries, described = _described(request, spoken, asked, catalogues, encode)
+        prior = self._choice.probabilities(described)
         taken = np.array([memory.taken_for(name, query.text) for name, query in zip(asked, queries, strict=True)])
         shares = (_PRIOR * prior + taken) / (_PRIOR + taken.sum())
         read = [
-            Understood(_hypothesis(spoken, query, catalogue, float(share)), query, catalogue, facts)
-            for query, catalogue, share, facts in zip(queries, catalogues, shares, known, strict=True)
+            Understood(_hypothesis(spoken, query, catalogue, float(share)), query, catalogue)
+            for query, catalogue, share in zip(queries, catalogues, shares, strict=True)
         ]
         return sorted(read, key=lambda one: -one.hypothesis.confidence)
 
@@ -195,6 +193,15 @@ def _judged(
     return shares, shares.argmax(axis=1) == right
 
 
+def _described(
+    request: Request, spoken: Spoken, names: Sequence[str], catalogues: Sequence[Snapshot], encode: Encode
+) -> tuple[list[Query], NDArray[np.float64]]:
+    """What is searched for in each domain, and the features [domains, features] by which the choice tells them apart."""
+    queries = [Query(request, _searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
+    known = [evidence(query, catalogue) for query, catalogue in zip(queries, catalogues, strict=True)]
+    return queries, features(known, names, spoken)
+
+
 def _searched(spoken: Spoken, text: str, catalogue: Snapshot) -> str:
     """What to search for: without the verb, unless the whole of it is a title ("Play Misty for Me")."""
     if spoken.rest == text or catalogue.text.holds_title(text):
@@ -238,9 +245,7 @@ def _examples(
         for document in catalogue.documents(numbers.tolist()).values():
             text = _as_asked(document, catalogue.domain, random)
             spoken = listen(text)
-            queries = [Query(Request("", text), _searched(spoken, text, other), encode) for other in catalogues]
-            known = [evidence(query, other) for query, other in zip(queries, catalogues, strict=True)]
-            rows.append(features(known, names, spoken))
+            rows.append(_described(Request("", text), spoken, names, catalogues, encode)[1])
             right.append(place)
     order = random.permutation(len(rows))
     return np.stack(rows)[order], np.array(right, dtype=np.int64)[order]

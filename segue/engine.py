@@ -93,7 +93,7 @@ class Engine:
     ) -> Answer:
         """Answer a request. Raises `InvalidInput` for one that cannot be asked, `NotFound` for an unknown domain."""
         request = make_request(text, context=context, domain=domain, limit=limit, seed=seed, id=id)
-        if id is not None and self.log.find(id) is not None:
+        if id is not None and self._logged(id) is not None:
             raise InvalidInput(
                 f"The id {id!r} is taken by another answer or action.",
                 expected="an id of its own for each answer",
@@ -192,9 +192,7 @@ class Engine:
         domain, (query, position) = _place(
             shown, domain or (item.domain if isinstance(item, Result) else None), item_id, answer_id
         )
-        if id is not None and self._recent.knows(checked_id(id)):
-            self.log.append().result()  # that answer may still be on its way to the disk
-        if id is not None and (before := self.log.find(id)) is not None:
+        if id is not None and (before := self._logged(checked_id(id))) is not None:
             return _sent_before(before, Feedback(id, answer_id, domain, item_id, action, before.time))
         feedback = Feedback(new_id() if id is None else id, answer_id, domain, item_id, action, time.time())
         body = {
@@ -208,6 +206,12 @@ class Engine:
         if action == UNDO:
             body["undoes"] = self._undone(answer_id, domain, item_id)
         return feedback, self.log.append(Event(feedback.id, "feedback", feedback.time, body))
+
+    def _logged(self, id: str) -> Event | None:
+        """What was logged under an id; of an answer that is still on its way to the disk too."""
+        if self._recent.knows(id):
+            self.log.append().result()
+        return self.log.find(id)
 
     def _undone(self, answer: str, domain: str, item: str) -> str:
         self.log.refresh()  # it may have been another process that heard of it

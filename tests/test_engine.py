@@ -407,3 +407,10 @@ def test_a_refused_file_leaves_no_domain_behind(engine: Engine) -> None:
         engine.index([{"id": "", "title": ""}], domain="nothing")
     assert not engine.store.domain("nothing").exists()
     assert engine.domains.names() == ["books", "films"]
+
+
+def test_an_id_is_taken_before_its_answer_is_on_disk(engine: Engine) -> None:
+    for number in range(20):  # the log writes behind the answer's back
+        engine.ask("love", id=f"twice-{number}")
+        with pytest.raises(InvalidInput, match="is taken"):
+            engine.ask("mary poppins", id=f"twice-{number}")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +35,10 @@ _SAMPLE = 1000
 
 _BATCH = 5000
 """Rows in one transaction: what an interrupted run has to do again at most."""
+
+
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({"slots": (), "categories": (), "scale": 0.0})
+"""Of a catalogue that holds nothing yet: see `Catalogue._settings`."""
 
 
 class Progress(Protocol):
@@ -249,11 +254,12 @@ class Catalogue:
 
     def _settings(self, roles: Roles) -> dict[str, Any]:
         """What the text index must know of all rows: numeric slots, category columns, and the scale of popularity."""
-        old = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
+        old = self._items.state("settings", _NO_SETTINGS)
         slots = list(dict.fromkeys([*old["slots"], *roles.numbers]))[:SLOTS]
         categories = list(dict.fromkeys([*old["categories"], *roles.categories]))
-        _, popularity = self._items.alive(self._items.version + 1)
-        scale = old["scale"] or float(popularity.max(initial=0.0))
+        scale = old["scale"]
+        if not scale:  # only then: to look at every item takes most of a second in a large catalogue
+            scale = float(self._items.alive(self._items.version + 1)[1].max(initial=0.0))
         return {"settings": {"slots": slots, "categories": categories, "scale": scale}, "roles": roles.to_json()}
 
     def _behind(self) -> bool:
@@ -271,7 +277,7 @@ class Catalogue:
 
     def _follow(self, tell: Progress) -> None:
         """Bring the text index and the vectors to the version of the rows."""
-        settings = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
+        settings = self._items.state("settings", _NO_SETTINGS)
         self._text.catch_up(
             self._items, slots=settings["slots"], scale=settings["scale"], progress=lambda done: tell("indexing", done)
         )
@@ -288,7 +294,7 @@ class Catalogue:
 
     def _snapshot(self) -> Snapshot:
         version = self._text.version  # that of the rows, but while another process is still writing
-        settings = self._items.state("settings", {"slots": [], "categories": [], "scale": 0.0})
+        settings = self._items.state("settings", _NO_SETTINGS)
         numbers, popularity = self._items.alive(version)
         shares = popularity_shares(popularity, settings["scale"])
         top = np.lexsort((numbers, -shares))[:1000]

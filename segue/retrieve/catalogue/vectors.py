@@ -219,7 +219,6 @@ def _add(index: Any, rows: NDArray[Any], numbers: Numbers) -> None:
 def _probes(index: Any, rows: NDArray[Any], alive: Numbers, random: np.random.Generator) -> int:
     """The fewest probed cells, in powers of two, whose recall at 10 against the exact answer is at least .95."""
     queries = decode(rows[random.choice(alive, min(100, len(alive)), replace=False)])
-    exact: list[Any] = []
     scores = np.full((len(queries), 0), -np.inf, dtype=np.float32)
     names = np.zeros((len(queries), 0), dtype=np.int64)
     for start in range(0, len(alive), 20_000):
