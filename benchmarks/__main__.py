@@ -8,11 +8,34 @@ FULL: dict[str, list[str]] = {
     "benchmarks.speed.events": [],
     "benchmarks.speed.million": [],
     "benchmarks.quality.judged_search": [],
+    "benchmarks.quality.off_policy": [],
+    "benchmarks.quality.selection": [],
+    "benchmarks.quality.policies": [],
+    "benchmarks.quality.drift": [],
+    "benchmarks.quality.ranker": [],
+    "benchmarks.quality.untuned": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
     "benchmarks.speed.million": ["--documents", "3000", "--queries", "50", "--passes", "1"],
     "benchmarks.quality.judged_search": ["--queries", "50"],
+    "benchmarks.quality.off_policy": ["--rounds", "2", "--rows", "2000"],
+    "benchmarks.quality.selection": [
+        *("--collections", "mixed", "--people", "1", "--seeds", "1", "--interactions", "60", "--measured", "5"),
+        *("--processes", "1"),
+    ],
+    "benchmarks.quality.policies": [
+        *("--collections", "mixed", "--people", "1", "--seeds", "1", "--interactions", "60", "--measured", "5"),
+        *("--policies", "greedy quotas", "Vowpal Wabbit, cover", "tuned fusion", "--processes", "1"),
+    ],
+    "benchmarks.quality.drift": [
+        *("--collections", "msrd", "--warm", "60", "--later", "0", "20", "--seeds", "1", "--measured", "5"),
+        *("--processes", "1"),
+    ],
+    "benchmarks.quality.untuned": [
+        *("--collections", "cranfield", "--seeds", "1", "--interactions", "20", "--processes", "1"),
+    ],
+    "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 
 

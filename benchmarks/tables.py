@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality import drift, off_policy, policies, ranker, selection, untuned
 from benchmarks.record import RESULTS
 from benchmarks.speed import events, million
 from segue.recipes.evaluate_search import as_table
@@ -42,6 +43,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "judged_search.mixed": lambda: judged_search("mixed"),
     "million": lambda: speed("million", million.as_table),
     "events": lambda: speed("events", events.as_table),
+    "off_policy": lambda: speed("off_policy", off_policy.as_table),
+    "selection": lambda: speed("selection", selection.as_table),
+    "policies": lambda: speed("policies", policies.as_table),
+    "drift": lambda: speed("drift", drift.as_table),
+    "ranker": lambda: speed("ranker", ranker.as_table),
+    "untuned": lambda: speed("untuned", untuned.as_table),
 }
 
 

@@ -56,8 +56,9 @@ def _selection(chosen: Selection) -> dict[str, Any]:
     return {"domain": chosen.domain, "strategy": chosen.strategy, "k": chosen.k, "propensity": chosen.propensity}
 
 
-def to_event(answer: Answer, queries: Mapping[str, str]) -> Event:
-    """The event of an answer. `shown` says which items stood under which words, [[query, domain, ids in order]]."""
+def to_event(answer: Answer, queries: Mapping[str, str], learning: Mapping[str, Any]) -> Event:
+    """The event of an answer. `shown` says which items stood under which words, [[query, domain, ids in order]]; `learning`
+    holds for each domain what the policy wants to be told again."""
     body = to_body(answer)
     for result in body["results"]:
         del result["fields"]  # the catalogue has them
@@ -65,6 +66,7 @@ def to_event(answer: Answer, queries: Mapping[str, str]) -> Event:
     for result in answer.results:
         shown[result.domain].append(result.id)
     body["shown"] = [[queries[domain], domain, ids] for domain, ids in shown.items()]
+    body["learning"] = learning
     return Event(answer.id, "answer", answer.request.time, body)
 
 

@@ -5,9 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import numpy as np
 
 from segue import answers
 from segue.asking import checked_id, make_request, new_id
@@ -18,13 +21,19 @@ from segue.encode.quantised import OnnxEncoder
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
 from segue.page import make_page, worth_asking
+from segue.rank.features import Features
+from segue.rank.ranker import LiveRankers
 from segue.records import Answer, Candidates, Feedback, Request, Result, Selection
+from segue.retrieve.bandit import Bandit
 from segue.retrieve.catalogue import Progress, Report, Roles, Wishes
 from segue.retrieve.catalogue.documents import readable_id
 from segue.retrieve.catalogue.tables import fingerprint, from_mappings, rows
+from segue.retrieve.context import ITEM, REQUEST, STRATEGY
 from segue.retrieve.memory import Memory
-from segue.retrieve.select import Policy, ReciprocalRankFusion
+from segue.retrieve.people import People
+from segue.retrieve.select import Policy, Spent, retrieve
 from segue.retrieve.strategies import Strategy, family
+from segue.retrieve.strategies.remembered import is_word
 from segue.store import UNDO, Store
 
 logger = logging.getLogger(__name__)
@@ -45,10 +54,13 @@ class Engine:
         self.domains = Domains(store, encoder)
         self.log = EventLog.open(store.events)
         self.memory = Memory(store.actions)
+        self.people = People(store.actions)
         self._recent = answers.Recent(self.log)
-        self.log.follow(self.memory.learn, self._recent.learn)
-        self.strategies: dict[str, Strategy] = family(self.memory)
-        self.policy: Policy = policy or ReciprocalRankFusion()
+        self.strategies: dict[str, Strategy] = family(self.memory, self.people)
+        self.bandit = Bandit(list(self.strategies), self.memory, store.actions, mode=store.policy)
+        self.policy: Policy = policy or self.bandit
+        self.rankers = LiveRankers(store, Features(tuple(self.strategies), REQUEST, STRATEGY, ITEM))
+        self.log.follow(self.memory.learn, self.people.learn, self.bandit.learn, self._recent.learn)
         self._refreshed = time.monotonic()
         self._looking = threading.Lock()
 
@@ -104,43 +116,86 @@ class Engine:
         understood = self.domains.understand(request, self.memory)
         likely = worth_asking(understood)
         clock.lap("understand")
-        selection = [self._choose(one, request) for one in likely]
-        candidates = [self._retrieve(one, chosen, clock) for one, chosen in zip(likely, selection, strict=True)]
-        kept = [self.policy.spend(found, request.limit) for found in candidates]
+        asked = [self._retrieve(one, request, clock) for one in likely]
+        candidates = [found for _, found in asked]
+        spent = [
+            self.policy.spend(one.query, one.catalogue, found, request.limit)
+            for one, found in zip(likely, candidates, strict=True)
+        ]
         clock.lap("spend")
-        results = make_page(likely, candidates, kept, request.limit)
+        spent = [self._rank(one, what) for one, what in zip(likely, spent, strict=True)]
+        results, shown = make_page(likely, candidates, [one.kept for one in spent], request.limit)
         clock.lap("rank")
         answer = Answer(
             id=request.id,
             request=request,
             hypotheses=tuple(one.hypothesis for one in understood),
             results=results,
-            selection=tuple(chosen for choices in selection for chosen in choices),
+            selection=tuple(chosen for selection, _ in asked for chosen in selection),
             milliseconds=round(clock.total(), 3),
-            trace=self._explain(likely, results, clock),
+            trace=self._explain(likely, results, spent, shown, clock),
         )
-        event = answers.to_event(answer, {one.catalogue.domain: one.query.text for one in likely})
+        queries = {one.catalogue.domain: one.query.text for one in likely}
+        learning = {
+            one.catalogue.domain: {**what.learning, "shown": _logged_rows(what, rows)}
+            for one, what, rows in zip(likely, spent, shown, strict=True)
+            if what.learning
+        }
+        event = answers.to_event(answer, queries, learning)
         self._recent.keep(event)
         self.log.append(event).add_done_callback(_warn)
         return answer
 
-    def _choose(self, one: Understood, request: Request) -> tuple[Selection, ...]:
-        return self.policy.choose(one.query, one.catalogue, list(self.strategies), request.limit)
+    def _retrieve(self, one: Understood, request: Request, clock: Clock) -> tuple[list[Selection], list[Candidates]]:
+        """Ask the strategies that the policy chooses, until it has seen enough."""
 
-    def _retrieve(self, one: Understood, selection: Sequence[Selection], clock: Clock) -> list[Candidates]:
-        found = []
-        for chosen in selection:
-            found.append(self.strategies[chosen.strategy].retrieve(one.query, one.catalogue, chosen.k))
+        def ask(chosen: Selection) -> Candidates:
+            clock.lap("choose")
+            found = self._ask(chosen, one)
             clock.lap(chosen.strategy)
-        return found
+            return found
 
-    def _explain(self, likely: Sequence[Understood], results: Sequence[Result], clock: Clock) -> dict[str, Any]:
+        asked = retrieve(self.policy, one.query, one.catalogue, list(self.strategies), request.limit, ask)
+        clock.lap("choose")
+        return asked
+
+    def _ask(self, chosen: Selection, one: Understood) -> Candidates:
+        """What a strategy returns; nothing from one that fails, for the others can still answer."""
+        try:
+            return self.strategies[chosen.strategy].retrieve(one.query, one.catalogue, chosen.k)
+        except Exception:
+            logger.exception("the strategy %s failed on %r", chosen.strategy, one.query.text[:100])
+            return Candidates(chosen.strategy, np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+    def _rank(self, one: Understood, spent: Spent) -> Spent:
+        """What was kept in the order of the domain's live ranker, if there is one; each place keeps its score, by which domains
+        share the page. What was logged of the items stays as it was, and `order` says which of them stands where."""
+        ranked = self.rankers.rank(one.catalogue.domain, spent.learning)
+        if ranked is None:
+            return spent
+        return Spent(
+            Candidates(spent.kept.strategy, spent.kept.numbers[ranked.order], spent.kept.scores),
+            ranked.scores,
+            ranked.parts,
+            ranked.contributions,
+            {**spent.learning, "ranker": ranked.by, "order": ranked.order.tolist()},
+        )
+
+    def _explain(
+        self,
+        likely: Sequence[Understood],
+        results: Sequence[Result],
+        spent: Sequence[Spent],
+        shown: Sequence[Sequence[int]],
+        clock: Clock,
+    ) -> dict[str, Any]:
         """Why the answer is what it is, as plain data."""
         query = {one.catalogue.domain: one.query.text for one in likely}
+        words = {one.catalogue.domain: partial(is_word, catalogue=one.catalogue) for one in likely}
         remembered = {
             f"{result.domain}/{result.id}": {"weight": seen.weight, "shown": seen.shown, "score": seen.score}
             for result in results
-            if (seen := self.memory.evidence(result.domain, query[result.domain], result.id))
+            if (seen := self.memory.evidence(result.domain, query[result.domain], result.id, words[result.domain]))
         }
         return {
             "domains": [
@@ -156,6 +211,20 @@ class Engine:
                 }
                 for one in likely
             ],
+            "contributions": {
+                f"{one.catalogue.domain}/{result.id}": {
+                    "total": round(float(what.totals[row]), 6),
+                    **{
+                        part: round(float(value), 6)
+                        for part, value in zip(what.parts, what.contributions[row], strict=True)
+                        if value
+                    },
+                }
+                for one, what, rows in zip(likely, spent, shown, strict=True)
+                for row, result in zip(
+                    rows, [each for each in results if each.domain == one.catalogue.domain], strict=True
+                )
+            },
             "memory": remembered,
             "policy": self.policy.describe(),
             "milliseconds": clock.laps,
@@ -243,8 +312,9 @@ class Engine:
         return body
 
     def recent_answers(self, limit: int = 50) -> list[dict[str, Any]]:
-        """The last answers, newest first, as they were logged."""
-        return [dict(event.body) for event in self.log.recent("answer", limit)]
+        """The last answers, newest first, as they were logged, without what the policy learns from."""
+        bodies = [dict(event.body) for event in self.log.recent("answer", limit)]
+        return [{key: value for key, value in body.items() if key != "learning"} for body in bodies]
 
     # -- catalogues ---------------------------------------------------------------------------------------------
 
@@ -306,9 +376,16 @@ class Engine:
             try:
                 self.domains.refresh()
                 self.log.refresh()
+                self.rankers.refresh()
                 self._refreshed = time.monotonic()
             finally:
                 self._looking.release()
+
+
+def _logged_rows(spent: Spent, shown: Sequence[int]) -> list[int]:
+    """Which rows of what the policy logged stand on the page."""
+    order: Sequence[int] | None = spent.learning.get("order")
+    return list(shown) if order is None else [order[place] for place in shown]
 
 
 def _warn(logged: "Future[tuple[bool, ...]]") -> None:

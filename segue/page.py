@@ -20,8 +20,8 @@ def worth_asking(understood: Sequence[Understood]) -> list[Understood]:
 
 def make_page(
     likely: Sequence[Understood], candidates: Sequence[Sequence[Candidates]], kept: Sequence[Candidates], limit: int
-) -> tuple[Result, ...]:
-    """The results of all domains on one page, each with its sources.
+) -> tuple[tuple[Result, ...], list[list[int]]]:
+    """The results of all domains on one page, each with its sources; and for each domain which of its kept are on it.
 
     With one domain the score is what the policy gave; with several it is the bid for the place (see `share_page`).
     """
@@ -30,12 +30,13 @@ def make_page(
         one.catalogue.documents(found.numbers[: int((dealt[:, 0] == place).sum())].tolist())
         for place, (one, found) in enumerate(zip(likely, kept, strict=True))
     ]
-    results = []
+    results, shown = [], [[] for _ in likely]  # type: tuple[list[Result], list[list[int]]]
     for domain, place, bid in dealt:
         at, number = int(domain), int(kept[int(domain)].numbers[int(place)])
         document = documents[at].get(number)
         if document is None:
             continue
+        shown[at].append(int(place))
         results.append(
             Result(
                 id=document.id,
@@ -46,7 +47,7 @@ def make_page(
                 fields=document.fields(),
             )
         )
-    return tuple(results)
+    return tuple(results), shown
 
 
 def _sources(candidates: Sequence[Candidates], number: int) -> dict[str, Source]:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from filelock import FileLock, Timeout
@@ -49,6 +49,8 @@ class Store:
 
     folder: Path
     actions: Mapping[str, float]
+    policy: Literal["bandit", "economical", "apprentice"] = "bandit"
+    """Whether the learning policy answers from the start, saves calls as well, or first watches rank fusion."""
 
     @classmethod
     def open(cls, folder: Path | str, *, create: bool = True) -> "Store":
@@ -76,7 +78,7 @@ class Store:
             if there and any(entry.suffix != _UNFINISHED for entry in folder.iterdir()):
                 raise InvalidInput(f"{folder} holds other files and no store.", expected="an empty or a new folder")
             _create(folder, settings)
-        return cls(folder, _actions(settings))
+        return cls(folder, _actions(settings), _policy(settings))
 
     @property
     def events(self) -> Path:
@@ -162,9 +164,21 @@ class Store:
 def _create(folder: Path, settings: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(settings, orjson.dumps({"format": _FORMAT, "actions": dict(ACTIONS)}, option=orjson.OPT_INDENT_2))
+        _write(
+            settings,
+            orjson.dumps({"format": _FORMAT, "actions": dict(ACTIONS), "policy": "bandit"}, option=orjson.OPT_INDENT_2),
+        )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise Unavailable(f"No store can be made in {str(folder)!r}: {error}.", fix="choose another folder") from error
+
+
+def _policy(file: Path) -> Literal["bandit", "economical", "apprentice"]:
+    policy = _read(file, fix='correct it; {"format": 1} alone is enough').get("policy", "bandit")
+    known: tuple[Literal["bandit", "economical", "apprentice"], ...] = ("bandit", "economical", "apprentice")
+    for name in known:
+        if policy == name:
+            return name
+    raise Corrupt(f"The policy in {file} is {str(policy)[:50]!r}.", expected=f"one of {', '.join(known)}")
 
 
 def _actions(file: Path) -> Mapping[str, float]:

@@ -58,7 +58,7 @@ def test_the_contract_of_an_answer_as_plain_data() -> None:
 
 
 def test_the_event_says_what_was_shown_and_leaves_the_fields_out() -> None:
-    event = to_event(answer(), {"films": "love", "books": "Love"})
+    event = to_event(answer(), {"films": "love", "books": "Love"}, {})
     assert (event.id, event.kind, event.time) == ("a1", "answer", 12.5)
     assert sorted(event.body["shown"]) == [["Love", "books", ["b2"]], ["love", "films", ["f4", "f5"]]]
     assert all("fields" not in result for result in event.body["results"])
@@ -66,7 +66,7 @@ def test_the_event_says_what_was_shown_and_leaves_the_fields_out() -> None:
 
 
 def test_what_was_shown_is_at_hand_at_once_and_later_from_the_log(log: EventLog) -> None:
-    event = to_event(answer(), {"films": "love", "books": "Love"})
+    event = to_event(answer(), {"films": "love", "books": "Love"}, {})
     kept, fresh = Recent(log), Recent(log)
     kept.keep(event)
     expected = {("films", "f4"): ("love", 1), ("books", "b2"): ("Love", 2), ("films", "f5"): ("love", 3)}
@@ -86,7 +86,7 @@ def test_only_the_last_answers_are_kept(log: EventLog, monkeypatch: pytest.Monke
     monkeypatch.setattr(answers, "_KEPT", 3)
     recent = Recent(log)
     for place in range(5):
-        recent.keep(to_event(answer(f"a{place}"), {"films": "love", "books": "Love"}))
+        recent.keep(to_event(answer(f"a{place}"), {"films": "love", "books": "Love"}, {}))
         recent.learn(acted("click", item=f"i{place}"))
     assert len(recent._shown) == len(recent._actions) == 3
     assert recent.shown("a4")
@@ -104,5 +104,5 @@ def test_actions_in_order_without_those_undone(log: EventLog) -> None:
     recent.learn(acted("undo", undoes="save"))  # never done: nothing to take back
     assert recent.actions("a1", "films", "f4") == ["click", "play"]
     assert recent.actions("a1", "films", "f5") == []
-    recent.learn(to_event(answer(), {"films": "love", "books": "Love"}))
+    recent.learn(to_event(answer(), {"films": "love", "books": "Love"}, {}))
     assert recent.actions("a1", "films", "f4") == ["click", "play"]

@@ -11,8 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from segue import cli
-from segue.cli import main
+from segue.cli import main, use
 from segue.recipes import demo
 
 CONTRACT = {
@@ -314,7 +313,7 @@ def test_serve_and_demo_hand_over_to_the_server(store: Path, films: Path, monkey
         served.append({"domains": engine.domains.names(), **settings})
         say("serving")
 
-    monkeypatch.setattr(cli, "run_server", server)
+    monkeypatch.setattr(use, "run_server", server)
     assert "serving" in done("serve", "--store", store, "--port", "9000").stderr
     built: list[Path] = []
     monkeypatch.setattr(demo, "build", lambda folder, say: built.append(folder))

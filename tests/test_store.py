@@ -16,7 +16,7 @@ def test_a_new_store(tmp_path: Path) -> None:
     assert store.domains() == []
     assert store.live("encoder") is None
     settings = orjson.loads((store.folder / "segue.json").read_bytes())
-    assert settings == {"format": 1, "actions": dict(ACTIONS)}
+    assert settings == {"format": 1, "actions": dict(ACTIONS), "policy": "bandit"}
     assert Store.open(str(store.folder), create=False) == store
     with pytest.raises(TypeError):
         store.actions["click"] = 2.0  # type: ignore[index]

@@ -20,7 +20,7 @@ from segue.recipes.progress import Steps
 from segue.records import Candidates
 from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.query import Query
-from segue.retrieve.select import ReciprocalRankFusion
+from segue.retrieve.select import ReciprocalRankFusion, retrieve
 
 _DOMAIN = "evaluated"
 _MEASURES = ("recall", "ndcg@10", "condensed ndcg@10", "mrr@10", "judged@10", "milliseconds")
@@ -144,8 +144,10 @@ def _answers(
     answers["union"] = Candidates("union", union, np.zeros(len(union), np.float32)), 0.0
     for name, policy in (("rrf", rrf), ("live policy", engine.policy)):
         start = time.perf_counter()
-        chosen = policy.choose(query, snapshot, names, budget)
-        kept = policy.spend([lists[one.strategy][0].top(one.k) for one in chosen], budget)
+        chosen, brought = retrieve(
+            policy, query, snapshot, names, budget, lambda one: lists[one.strategy][0].top(one.k)
+        )
+        kept = policy.spend(query, snapshot, brought, budget).kept
         answers[name] = kept, _since(start) + sum(lists[one.strategy][1] for one in chosen)
     return answers
 

@@ -12,6 +12,12 @@ FEATURES = ("known", "in titles", "anywhere", "whole title", "its popularity", "
 
 def evidence(query: Query, catalogue: Snapshot) -> NDArray[np.float64]:
     """float64 [7] in the order of `FEATURES`; every number is comparable between catalogues of different sizes."""
+    if catalogue.domain not in query.known:
+        query.known[catalogue.domain] = _evidence(query, catalogue)
+    return query.known[catalogue.domain]
+
+
+def _evidence(query: Query, catalogue: Snapshot) -> NDArray[np.float64]:
     text, words, size = catalogue.text, query.words, len(catalogue) + 1.0
     if not words:
         return np.zeros(len(FEATURES))

@@ -22,6 +22,8 @@ class Query:
         self.text = text
         self._encode = encode
         self._readings: dict[str, tuple[Reading, ...]] = {}
+        self.known: dict[str, NDArray[np.float64]] = {}
+        """What each domain's catalogue was found to know of the request (see `evidence`)."""
 
     @cached_property
     def words(self) -> list[str]:

@@ -1,40 +1,78 @@
 """Selection: which strategies to ask, how many candidates of each, and which of the union to keep.
 
-A policy `choose`s before anything is retrieved and `spend`s the budget afterwards. What it chose is logged with the
-probability it had, so that any other policy can be judged from the log.
+A policy `choose`s before anything is retrieved, may choose again when it has seen what the first strategies brought, and
+`spend`s the budget afterwards. What it chose is logged with the probability it had, so that any other policy can be judged
+from the log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from segue.errors import InvalidInput
-from segue.records import Candidates, Selection
+from segue.records import Candidates, Numbers, Selection
 from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.query import Query
+from segue.retrieve.union import Floats, Places, Union, unite
 
 DEPTH = 50
 """Candidates asked of each strategy: enough for fusion to find what several of them agree on."""
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"text": 2.0, "title": 1.0, "dense": 1.0, "structured": 5.0, "grams": 0.5, "memory": 5.0, "popular": 0.02}
+    {
+        "text": 2.0,
+        "title": 0.1,
+        "dense": 1.75,
+        "sparse": 1.25,
+        "structured": 15.0,
+        "misspelt": 12.0,
+        "related": 0.1,
+        "grams": 0.75,
+        "memory": 12.0,
+        "popular": 0.02,
+        "new": 0.02,
+        "personal": 0.5,
+    }
 )
 
-SURE = frozenset({"structured"})
+SURE = frozenset({"structured", "misspelt"})
 """Strategies whose scores are in [0, 1] and say how sure they are: the best score multiplies their weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a policy kept of a domain's union, best first, and why.
+
+    `contributions` float64 [kept, parts] add up to `totals` float64 [kept], by which the kept items are ordered;
+    `parts` names the columns. `learning` is what the policy wants to be told again when the answer is learned from, as plain
+    data, with a row for each kept item.
+    """
+
+    kept: Candidates
+    totals: Floats
+    parts: tuple[str, ...]
+    contributions: Floats
+    learning: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Policy(Protocol):
     """Decides what is asked and what is kept."""
 
     def choose(
-        self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int
-    ) -> tuple[Selection, ...]: ...
+        self,
+        query: Query,
+        catalogue: Snapshot,
+        strategies: Sequence[str],
+        budget: int,
+        found: Sequence[Candidates] | None = None,
+    ) -> tuple[Selection, ...]:
+        """What to ask first; given what was `found`, what to ask next: nothing when that is enough."""
+        ...
 
-    def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates: ...
+    def spend(self, query: Query, catalogue: Snapshot, found: Sequence[Candidates], budget: int) -> Spent: ...
 
     def describe(self) -> str: ...
 
@@ -60,15 +98,47 @@ class ReciprocalRankFusion:
             )
 
     def choose(
-        self, query: Query, catalogue: Snapshot, strategies: Sequence[str], budget: int
+        self,
+        query: Query,
+        catalogue: Snapshot,
+        strategies: Sequence[str],
+        budget: int,
+        found: Sequence[Candidates] | None = None,
     ) -> tuple[Selection, ...]:
+        if found is not None:
+            return ()
         depth = max(self.depth, budget)
         return tuple(
             Selection(catalogue.domain, name, depth, 1.0) for name in strategies if self.weights.get(name, 1.0) > 0
         )
 
-    def spend(self, candidates: Sequence[Candidates], budget: int) -> Candidates:
-        return fuse(candidates, [self._weight(found) for found in candidates], self.constant, budget)
+    def spend(self, query: Query, catalogue: Snapshot, found: Sequence[Candidates], budget: int) -> Spent:
+        return self.merge(found, budget)
+
+    def merge(self, found: Sequence[Candidates], budget: int) -> Spent:
+        """What is kept; it depends on nothing but the lists. Ties go by number.
+
+        >>> import numpy as np
+        >>> a = Candidates("a", np.array([7, 8]), np.array([2.0, 1.0], np.float32))
+        >>> b = Candidates("b", np.array([8, 9]), np.array([5.0, 4.0], np.float32))
+        >>> ReciprocalRankFusion().merge([a, b], 10).kept.numbers.tolist()
+        [8, 7, 9]
+        """
+        union = unite(found)
+        gains = self.gains(union, found)
+        kept, totals, places = best_of(union, union.add(gains).round(12), budget)
+        return Spent(
+            Candidates("fused", kept, totals.astype(np.float32)),
+            totals,
+            tuple(one.strategy for one in found),
+            by_strategy(union, gains, places, len(found)),
+        )
+
+    def gains(self, union: Union, found: Sequence[Candidates]) -> Floats:
+        """What each entry of the union adds to its item, float64 [entries]."""
+        weights = np.array([self._weight(one) for one in found])
+        gains: Floats = weights[union.strategy] / (self.constant + union.rank)
+        return gains
 
     def describe(self) -> str:
         """For people: the formula with its numbers."""
@@ -80,24 +150,36 @@ class ReciprocalRankFusion:
         return self.weights.get(found.strategy, 1.0) * sure
 
 
-def fuse(candidates: Sequence[Candidates], weights: Sequence[float], constant: float, budget: int) -> Candidates:
-    """The `budget` items with the highest Σ_lists weight / (constant + rank), rank from 1; ties by number.
+def retrieve(
+    policy: Policy,
+    query: Query,
+    catalogue: Snapshot,
+    strategies: Sequence[str],
+    budget: int,
+    ask: Callable[[Selection], Candidates],
+) -> tuple[list[Selection], list[Candidates]]:
+    """`ask` what the policy chooses, until it has seen enough: what was chosen, and what each returned. Nobody is asked twice."""
+    chosen, found = list[Selection](), list[Candidates]()
+    more = policy.choose(query, catalogue, strategies, budget)
+    while more:
+        found += [ask(one) for one in more]
+        chosen += more
+        asked = {one.strategy for one in chosen}
+        more = tuple(
+            one for one in policy.choose(query, catalogue, strategies, budget, found) if one.strategy not in asked
+        )
+    return chosen, found
 
-    >>> import numpy as np
-    >>> a = Candidates("a", np.array([7, 8]), np.array([2.0, 1.0], np.float32))
-    >>> b = Candidates("b", np.array([8, 9]), np.array([5.0, 4.0], np.float32))
-    >>> fuse([a, b], [1, 1], 60, 10).numbers.tolist()
-    [8, 7, 9]
-    """
-    if not candidates:
-        return Candidates("fused", np.zeros(0, np.int64), np.zeros(0, np.float32))
-    gains = np.concatenate(
-        [weight / (constant + np.arange(1, len(found) + 1)) for found, weight in zip(candidates, weights, strict=True)]
-    )
-    numbers, place = np.unique(np.concatenate([found.numbers for found in candidates]), return_inverse=True)
-    smallest_first = np.argsort(
-        gains, kind="stable"
-    )  # one order of adding, so that the order of the lists cannot matter
-    scores = np.bincount(place[smallest_first], weights=gains[smallest_first], minlength=len(numbers)).round(12)
-    order = np.lexsort((numbers, -scores))[:budget]
-    return Candidates("fused", numbers[order], scores[order].astype(np.float32))
+
+def best_of(union: Union, totals: Floats, budget: int) -> tuple[Numbers, Floats, Places]:
+    """The `budget` items of the highest totals, ties by number: their numbers, their totals, their places in the union."""
+    places = np.lexsort((union.numbers, -totals))[:budget]
+    return union.numbers[places], totals[places], places
+
+
+def by_strategy(union: Union, values: Floats, places: Places, strategies: int) -> Floats:
+    """The entries' values of some items, a row for each item and a column for each list: float64 [places, strategies]."""
+    table = np.zeros((len(union.numbers), strategies))
+    table[union.item, union.strategy] = values
+    rows: Floats = table[places]
+    return rows

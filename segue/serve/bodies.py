@@ -115,7 +115,12 @@ class AnswerBody(BaseModel):
     results: list[ResultBody] = Field(description="The items, best first, each with the strategies that found it.")
     selection: list[SelectionBody] = Field(description="Which strategies were asked for how many candidates.")
     milliseconds: float = Field(description="Time to make the answer.")
-    trace: dict[str, Any] = Field(description="Why: readings, memory, the policy, the time of each step.")
+    trace: dict[str, Any] = Field(
+        description="Why: readings, memory, contributions, the policy, the time of each step."
+    )
+    explanation: dict[str, Any] = Field(
+        default_factory=dict, description="By domain what the policy saw and decided; of one past answer only."
+    )
 
 
 class AnswersBody(BaseModel):
@@ -152,6 +157,26 @@ class ActionsBody(BaseModel):
 
     actions: dict[str, float]
     undo: str
+
+
+class LearningBody(BaseModel):
+    """What has been learned lately."""
+
+    policy: str = Field(description="What decides now, and from how much it has learned.")
+    remembered: int = Field(description="Pairs of a query and an item that the memory holds.")
+    domains: dict[str, dict[str, Any]] = Field(
+        description="By domain: curves over answers (`held`, `split`, `regret`, `corrected`, `pairs`), the `health` of each "
+        "strategy, and alarms."
+    )
+
+
+class PoliciesBody(BaseModel):
+    """Policies judged from the log."""
+
+    log: dict[str, Any] = Field(description="What was judged on: pages, those left out and why, from when to when.")
+    domain: str | None = Field(description="The domain that was judged on, or null for all.")
+    logged_policy: dict[str, Any] = Field(description="What was earned a page, measured.", alias="logged policy")
+    policies: dict[str, dict[str, Any]] = Field(description="By policy: estimates with intervals and warnings.")
 
 
 class Rejected(BaseModel):

@@ -11,22 +11,32 @@ from fastapi import Path, Query, Response
 
 from segue.answers import to_body
 from segue.engine import Engine
+from segue.recipes.evaluate_policy import evaluate_policy
+from segue.recipes.explain import explained
+from segue.recipes.learning_report import LearningReport
 from segue.serve.bodies import Act, Ask, DeleteItems, PutItems
 from segue.serve.metrics import Metrics
 from segue.store import UNDO
+
+JUDGED = 300
+"""Answers on which policies are judged for the console: some seconds."""
 
 Id = Annotated[str, Path(max_length=200)]
 _T = TypeVar("_T")
 
 
 class Routes:
-    """Endpoints over one engine. Asking and writing have threads of their own, so that the loop is always free to listen."""
+    """Endpoints over one engine. Asking, writing and looking at what was learned have threads of their own, so that the loop is
+    always free to listen."""
 
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         self._engine = engine
         self._metrics = metrics
         self._asking = ThreadPoolExecutor(2, thread_name_prefix="segue-ask")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="segue-write")
+        self._looking = ThreadPoolExecutor(1, thread_name_prefix="segue-look")
+        self._judging = ThreadPoolExecutor(1, thread_name_prefix="segue-judge")
+        self._learning = LearningReport(engine)
 
     async def ask(self, body: Ask) -> Response:
         """Answer a request"""
@@ -47,8 +57,8 @@ class Routes:
         return _json({"id": sent.id, "domain": sent.domain, "new": new})
 
     async def past_answer(self, id: Id) -> Response:
-        """A past answer, as it was given"""
-        return _json(await _in(self._asking, partial(self._engine.answer, id)))
+        """A past answer, as it was given, and why"""
+        return _json(await _in(self._asking, partial(explained, self._engine, id)))
 
     async def recent_answers(self, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Response:
         """The last answers, newest first"""
@@ -61,6 +71,29 @@ class Routes:
     async def actions(self) -> Response:
         """The actions that feedback may name, with their weights"""
         return _json({"actions": dict(self._engine.store.actions), "undo": UNDO})
+
+    async def learning(self) -> Response:
+        """What has been learned lately
+
+        From the last answers: which strategies the results came from, regret against rank fusion, the strategies' health, and
+        what the memory holds. At most two seconds old.
+        """
+        return _json(await _in(self._looking, self._learning.body))
+
+    async def policies(
+        self,
+        last: Annotated[int, Query(ge=1, le=5000, description="Judge on at most so many answers.")] = JUDGED,
+        domain: Annotated[
+            str | None, Query(max_length=200, description="Judge on the pages of this domain only.")
+        ] = None,
+    ) -> Response:
+        """Other policies, judged from the log
+
+        What people would have taken from pages that nobody was shown, as `segue evaluate policy` says. Takes some seconds.
+        """
+        return _json(
+            await _in(self._judging, partial(evaluate_policy, self._engine, domain=domain, last=last, quiet=True))
+        )
 
     async def put_items(self, domain: Id, body: PutItems) -> Response:
         """Add or update items

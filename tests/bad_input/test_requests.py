@@ -171,6 +171,7 @@ def test_item_in_two_domains(shop: Engine) -> None:
     shop.index([{"id": "b2", "title": "Emma"}], domain="more")
     answer = shop.ask("emma")
     assert {result.domain for result in answer.results if result.id == "b2"} == {"books", "more"}
+    shop.answer(answer.id)  # it is on disk, and learned
     digest = shop.memory.digest()
     with refused(InvalidInput, "b2", "2 domains", "domain="):
         shop.feedback(answer, "b2", action="click")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _data(folder: Path) -> Path:
-    """Both judged collections in miniature: 40 films; each film's title is a query, its own item the answer."""
+    """Both judged collections in miniature: 40 films; each film's title, with some number, is a query, its item the answer."""
     films = [
         {
             "id": f"f{n}",
@@ -34,14 +34,14 @@ def _data(folder: Path) -> Path:
             stream.writelines(json.dumps(film) + "\n" for film in films)
         with gzip.open(folder / name / judgements, "wt") as stream:
             stream.write("query_id\tquery\tdoc_id\tgrade\n")
-            stream.writelines(f"q{n}\t{film['title']}\t{film['id']}\t1\n" for n, film in enumerate(films * 60))
+            stream.writelines(f"q{n}\t{film['title']} {n}\t{film['id']}\t1\n" for n, film in enumerate(films * 60))
     return folder
 
 
-@pytest.mark.parametrize("module", FULL)
+@pytest.mark.parametrize("module", [module for module in FULL if not module.endswith("untuned")])  # test_untuned.py
 def test_runs(module: str, tmp_path: Path) -> None:
     arguments = [*SMOKE[module], "--out", str(tmp_path / "results")]
-    if module.endswith("judged_search"):
+    if module.endswith(("judged_search", "selection", "policies", "drift", "ranker")):
         arguments += ["--data", str(_data(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith("million"):
         arguments += ["--work", str(tmp_path / "work")]

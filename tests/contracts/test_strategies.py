@@ -17,19 +17,23 @@ from segue.records import Candidates, Request
 from segue.retrieve.catalogue import Catalogue, Snapshot
 from segue.retrieve.catalogue.tables import from_mappings
 from segue.retrieve.memory import Memory
+from segue.retrieve.people import People
 from segue.retrieve.query import Encode, Query
 from segue.retrieve.strategies import family
 from segue.store import ACTIONS
 
 NAMES = list(family(Memory(ACTIONS)))
-PREFIX = ("memory", "text", "title", "grams", "dense")
+PREFIX = ("memory", "text", "title", "sparse", "misspelt", "related", "grams", "dense", "new")
 """Strategies that score an item alone: a shallower call returns the first part of a deeper one."""
+
+ANN = {"user": "ann", "session": "of ann"}
 
 QUERIES = [
     "mary poppins",
     "play mary poppins",
     "marry popins",
     "comedies from 1964",
+    "sceince fictoin",
     "not horror",
     "horror before 1963 not comedy",
     "between 1999 and 1950",
@@ -78,20 +82,28 @@ class World:
     before_answers: dict[tuple[str, str], Candidates]
     after: Snapshot
     memory: Memory
+    people: People
     encode: Encode
 
     def query(self, text: str) -> Query:
-        return Query(Request("", text), text, self.encode)
+        return Query(Request("", text, ANN), text, self.encode)
 
     def retrieve(self, name: str, text: str, k: int, *, before: bool = False) -> Candidates:
-        return family(self.memory)[name].retrieve(self.query(text), self.before if before else self.after, k)
+        return family(self.memory, self.people)[name].retrieve(
+            self.query(text), self.before if before else self.after, k
+        )
 
 
 @pytest.fixture(scope="module")
 def world(encoder: OnnxEncoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     catalogue = Catalogue("films", tmp_path_factory.mktemp("world"), encoder)
     catalogue.index(from_mappings(rows()), fingerprint="1")
-    memory = Memory(ACTIONS)
+    memory, people = Memory(ACTIONS), People(ACTIONS)
+    others = [("i3", {"user": "bob"}), ("i9", {"user": "bob"}), ("gone", {"user": "bob"}), ("i5", {"user": "bob"})]
+    for place, (item, context) in enumerate([*others, ("i3", ANN), ("mp", ANN), ("gone", ANN), ("i1", ANN)]):
+        people.learn(Event(f"p{place}", "answer", 0.0, {"request": {"context": context}}))
+        played = {"answer": f"p{place}", "domain": "films", "item": item, "action": "play"}
+        people.learn(Event(f"q{place}", "feedback", 0.0, played))
     for place, (text, item) in enumerate(
         [("mary poppins", "i3"), ("mary poppins", "mp"), ("mary poppins", "gone"), ("?", "i7"), ("mary poppins", "i1")]
     ):
@@ -99,9 +111,9 @@ def world(encoder: OnnxEncoder, tmp_path_factory: pytest.TempPathFactory) -> Ite
         body = {"answer": f"a{place}", "domain": "films", "item": item, "action": "play", "query": text, "position": 1}
         memory.learn(Event(f"f{place}", "feedback", 0.0, body))
     before = catalogue.snapshot
-    asked, encode = family(memory), once(encoder.encode)
+    asked, encode = family(memory, people), once(encoder.encode)
     answers = {
-        (name, text): strategy.retrieve(Query(Request("", text), text, encode), before, 20)
+        (name, text): strategy.retrieve(Query(Request("", text, ANN), text, encode), before, 20)
         for name, strategy in asked.items()
         for text in QUERIES
     }
@@ -110,7 +122,7 @@ def world(encoder: OnnxEncoder, tmp_path_factory: pytest.TempPathFactory) -> Ite
     again = {**rows()[8], "title": "a road not taken"}
     catalogue.index(from_mappings([*changed, again, *added]), fingerprint="2")
     catalogue.delete(["mp", "i1", "i5", "nobody"])
-    yield World(before, answers, catalogue.snapshot, memory, encode)
+    yield World(before, answers, catalogue.snapshot, memory, people, encode)
     catalogue.close()
 
 
@@ -195,7 +207,7 @@ def test_a_shallow_call_is_the_start_of_a_deep_one(world: World, name: str) -> N
 
 @pytest.mark.parametrize("first", NAMES)
 def test_one_strategy_does_not_change_the_query_for_another(world: World, first: str) -> None:
-    strategies = family(world.memory)
+    strategies = family(world.memory, world.people)
     for text in ("mary poppins", "comedies from 1964", "not horror"):
         shared = world.query(text)
         strategies[first].retrieve(shared, world.after, 20)
@@ -221,7 +233,7 @@ def test_an_empty_catalogue_gives_nothing(encoder: OnnxEncoder, tmp_path: Path) 
     catalogue.close()
 
 
-@pytest.mark.parametrize("name", ["text", "title", "structured", "grams", "memory"])
+@pytest.mark.parametrize("name", ["text", "title", "sparse", "structured", "misspelt", "related", "grams", "memory"])
 def test_unknown_words_find_nothing(world: World, name: str) -> None:
     assert len(world.retrieve(name, "qqqqq wwwww", 10)) == 0
 
@@ -253,7 +265,7 @@ def test_the_order_outlives_the_process(encoder: OnnxEncoder, tmp_path: Path) ->
     opened.close()
 
 
-@pytest.mark.parametrize("name", ["text", "title", "grams", "dense", "popular"])
+@pytest.mark.parametrize("name", ["text", "title", "sparse", "grams", "dense", "popular"])
 @pytest.mark.parametrize("count", [30, 200])
 def test_equal_scores_stand_in_order_of_number(encoder: OnnxEncoder, tmp_path: Path, name: str, count: int) -> None:
     catalogue = Catalogue("films", tmp_path / "ties", encoder)
@@ -264,3 +276,11 @@ def test_equal_scores_stand_in_order_of_number(encoder: OnnxEncoder, tmp_path: P
     found = family(Memory(ACTIONS))[name].retrieve(query, catalogue.snapshot, 5)
     assert found.numbers.tolist() == catalogue.snapshot.numbers[:5].tolist()
     catalogue.close()
+
+
+def test_a_person_of_whom_something_is_known_is_given_something_in_every_state(world: World) -> None:
+    for before in (True, False):
+        for text in QUERIES:
+            assert len(world.retrieve("personal", text, 7, before=before)) == 7
+    stranger = Query(Request("", "mary", {"user": "nobody"}), "mary", world.encode)
+    assert len(family(world.memory, world.people)["personal"].retrieve(stranger, world.after, 7)) == 0

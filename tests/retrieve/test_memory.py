@@ -1,16 +1,24 @@
 """What feedback teaches: the memory index, as a fold over the log."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segue.errors import InvalidInput
 from segue.events import Event, EventLog
-from segue.retrieve.memory import Memory
+from segue.rank.measures import ndcg
+from segue.retrieve import memory as module
+from segue.retrieve.memory import EXAMINATION, Memory
 from segue.store import ACTIONS
+
+FIRST = 2 / 7
+"""One click on one look at the first place: (1 taken + 1 for its place) / (1 look + 6)."""
 
 
 def shown(id: str, query: str, items: Sequence[str], *, domain: str = "films") -> Event:
@@ -31,8 +39,8 @@ def learned(*events: Event, actions: dict[str, float] | None = None) -> Memory:
 
 def test_a_click_is_remembered_under_its_words() -> None:
     memory = learned(shown("a", "Mary Poppins", ["f1", "f2"]), acted("1", "Mary Poppins", "f1", "click"))
-    assert memory.recall("films", "mary  poppins") == {"f1": 1 / 4}
-    assert memory.recall("films", "poppins mary") == {"f1": 1 / 4}
+    assert memory.recall("films", "mary  poppins") == {"f1": FIRST}
+    assert memory.recall("films", "poppins mary") == {"f1": FIRST}
     assert memory.recall("films", "mary") == {}
     assert memory.recall("books", "mary poppins") == {}
     assert memory.taken_for("films", "mary poppins") == 1
@@ -44,7 +52,7 @@ def test_a_click_is_remembered_under_its_words() -> None:
 def test_the_order_of_words_and_their_forms_do_not_matter(words: list[str], upper: bool) -> None:
     memory = learned(acted("1", "amelie runs comedies 1995", "f1", "play"))
     text = " ".join(words)
-    assert memory.recall("films", text.upper() if upper else text) == {"f1": 2 / 4}
+    assert memory.recall("films", text.upper() if upper else text) == {"f1": 3 / 7}
 
 
 def test_the_exact_text_comes_before_the_same_words() -> None:
@@ -61,8 +69,8 @@ def test_showing_without_an_action_lowers_the_score() -> None:
     memory = learned(*events)
     evidence = memory.evidence("films", "love", "f4")
     assert evidence is not None
-    assert (evidence.weight, evidence.shown) == (1.0, 5)
-    assert memory.recall("films", "love") == {"f4": 1 / (5 + 3)}
+    assert (evidence.weight, evidence.shown, evidence.examined) == (1.0, 5, 5.0)
+    assert memory.recall("films", "love") == {"f4": (1 + 1) / (5 + 6)}
     assert memory.evidence("films", "love", "f5") is None
     assert memory.size == 1
 
@@ -147,7 +155,7 @@ def test_when_everything_is_undone_nothing_is_recalled(actions: list[str]) -> No
 
 def test_texts_without_a_word_are_told_apart() -> None:
     memory = learned(acted("1", "🎬", "f1", "click"), acted("2", "???", "f2", "click"))
-    assert memory.recall("films", "🎬") == {"f1": 1 / 4}
+    assert memory.recall("films", "🎬") == {"f1": FIRST}
     assert memory.recall("films", "🍿") == {}
     assert memory.taken_for("films", "!") == 0
 
@@ -209,3 +217,164 @@ def test_the_digest_tells_states_apart() -> None:
         learned(acted("1", "love", "f4", "click"), shown("2", "love", ["f4"])),
     ]
     assert len({state.digest() for state in states}) == len(states)
+
+
+# -- looks ------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pages=st.lists(st.permutations(["a", "b", "c", "d"]), min_size=1, max_size=12),
+    clicks=st.lists(st.tuples(st.integers(0, 11), st.sampled_from("abcd")), max_size=8),
+)
+def test_the_score_is_what_was_taken_over_the_looks_it_had(
+    pages: list[list[str]], clicks: list[tuple[int, str]]
+) -> None:
+    """Against exact fractions, with what was shown before the first action counted as well."""
+    chances = (1.0, 0.5, 0.25)
+    memory = Memory(ACTIONS, examination=chances)
+    for place, page in enumerate(pages):
+        memory.learn(shown(str(place), "love", page))
+        for after, item in clicks:
+            if after == place:
+                memory.learn(acted("c", "love", item, "click"))
+    for item in "abcd":
+        looks = sum(Fraction(chances[min(page.index(item), 2)]) for page in pages)
+        taken = sum(item == other and after < len(pages) for after, other in clicks)
+        expected = (taken + looks / len(pages)) / (looks + 6)
+        assert memory.recall("films", "love").get(item, 0.0) == pytest.approx(
+            float(expected) if taken else 0.0, abs=1e-9
+        )
+
+
+def test_a_taken_item_further_down_scores_higher_when_there_is_enough_to_go_by() -> None:
+    events = [shown("a", "love", ["f1", "f2", "f3", "f4", "f5"]) for _ in range(100)]
+    events += [acted("1", "love", item, "click") for item in ("f1", "f5") for _ in range(30)]
+    scores = learned(*events).recall("films", "love")
+    assert scores["f5"] > scores["f1"]
+
+
+def test_an_action_on_what_was_not_watched_is_a_look() -> None:
+    items = [f"f{place}" for place in range(30)]
+    memory = learned(shown("a", "love", items), acted("1", "love", "f29", "click"))
+    evidence = memory.evidence("films", "love", "f29")
+    assert evidence is not None
+    assert (evidence.shown, evidence.examined) == (1, 1.0)
+    assert set(memory.remembered("films", "love")) == {*items[:10], "f29"}
+
+
+def test_what_was_only_shown_is_no_evidence_and_is_not_recalled() -> None:
+    memory = learned(shown("a", "love", ["f1", "f2"]), shown("b", "love", ["f1"]))
+    assert memory.recall("films", "love") == {}
+    assert memory.evidence("films", "love", "f1") is None
+    assert memory.size == 0
+    assert {id: seen.shown for id, seen in memory.remembered("films", "LOVE!").items()} == {"f1": 2, "f2": 1}
+
+
+def test_queries_nobody_acted_on_are_forgotten_the_longest_unseen_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WAITING", 4)  # two queries: each has two keys
+    memory = learned(shown("1", "one", ["a"]), acted("2", "one", "a", "click"))
+    for place, query in enumerate(["love", "drama", "love", "war"]):
+        memory.learn(shown(str(place), query, ["a"]))
+    assert memory.remembered("films", "drama") == {}
+    assert memory.remembered("films", "love")["a"].shown == 2
+    assert memory.remembered("films", "war")["a"].shown == 1
+    assert memory.recall("films", "one") == {"a": FIRST}
+
+
+def test_a_crowded_query_takes_in_only_what_is_acted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CROWDED", 3)
+    memory = learned(*(shown(str(place), "love", [f"f{place}"]) for place in range(5)))
+    assert set(memory.remembered("films", "love")) == {"f0", "f1", "f2"}
+    memory.learn(acted("1", "love", "f4", "click"))
+    assert memory.recall("films", "love").keys() == {"f4"}
+
+
+@pytest.mark.parametrize("examination", [(), (1.0, 0.0), (1.5,), (float("nan"),)])
+def test_examination_that_is_no_probability(examination: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidInput, match="probabilities"):
+        Memory(ACTIONS, examination=examination)
+
+
+# -- noise ------------------------------------------------------------------------------------------------------------
+
+
+def simulated(examination: Sequence[float], steepness: float, shows: int, *, queries: int = 60) -> tuple[float, float]:
+    """nDCG@10 of what is shown and of what is remembered, against the best order of what is shown.
+
+    Ten items of which some are right, shown in one order that is better than chance; users look at position r with
+    r^-steepness and take .6 of the right and .2 of the wrong items they look at.
+    """
+    random = np.random.default_rng(7)
+    before, after = [], []
+    for query in range(queries):
+        right = np.zeros(10)
+        right[random.choice(10, int(random.integers(1, 6)), replace=False)] = 1
+        order = np.argsort(-(right + 0.9 * random.normal(size=10)), kind="stable")
+        ids, memory = [str(item) for item in order], Memory(ACTIONS, examination=examination)
+        for show in range(shows):
+            memory.learn(shown(str(show), "q", ids))
+            looked = random.random(10) < np.arange(1, 11) ** -steepness
+            taken = looked & (random.random(10) < np.where(right[order] > 0, 0.6, 0.2))
+            for id in np.array(ids)[taken].tolist():
+                memory.learn(acted(f"{query}", "q", id, "click"))
+        scores = memory.recall("films", "q")
+        grades = {str(item): float(right[item]) for item in range(10)}
+        before.append(ndcg(ids, grades, 10))
+        after.append(ndcg(sorted(ids, key=lambda id: -scores.get(id, 0.0)), grades, 10))
+    return float(np.mean(before)), float(np.mean(after))
+
+
+@pytest.mark.parametrize("steepness", [0.5, 1.0, 2.0])
+def test_noisy_clicks_on_a_biased_page_teach_the_right_order(steepness: float) -> None:
+    """Whether people look as we expect or not: better than the page, and than a rate that does not know of positions."""
+    page, corrected = simulated(EXAMINATION, steepness, 60)
+    _, naive = simulated((1.0,), steepness, 60)
+    assert corrected > page
+    assert corrected > naive
+
+
+def test_enough_noisy_clicks_reach_the_right_order() -> None:
+    _, corrected = simulated(EXAMINATION, 0.7, 100)
+    assert corrected > 0.94
+
+
+# -- the nearest query --------------------------------------------------------------------------------------------------
+
+
+def test_a_slip_finds_what_was_taken_for_the_right_spelling() -> None:
+    memory = learned(acted("1", "mary poppins", "f1", "click"), acted("2", "psycho", "f2", "click"))
+    for text in ("mary popins", "marry poppins", "the mary poppins", "poppins marry", "marypoppins"):
+        recalled = memory.recall("films", text)
+        assert recalled.keys() == {"f1"}, text
+        assert 0 < recalled["f1"] < memory.recall("films", "mary poppins")["f1"]
+        assert memory.recall("books", text) == {}
+        assert memory.taken_for("films", text) == 0
+        assert memory.evidence("films", text, "f1") is not None
+    assert memory.evidence("films", "mary popins", "f2") is None
+
+
+def test_exact_and_same_words_come_before_the_nearest() -> None:
+    memory = learned(acted("1", "mary poppins", "f1", "click"), acted("2", "mary popins", "f2", "click"))
+    assert memory.recall("films", "mary popins") == {"f2": FIRST}
+    assert memory.recall("films", "popins, mary") == {"f2": FIRST}
+
+
+def test_several_near_queries_are_pooled() -> None:
+    memory = learned(
+        acted("1", "mary poppins", "f1", "click"),
+        acted("2", "mary poppinz", "f1", "click"),
+        acted("3", "mary poppinz", "f2", "click"),
+        acted("4", "mary poppens", "f3", "dislike"),
+    )
+    evidence = memory.evidence("films", "mary poppina", "f1")
+    assert evidence is not None
+    assert evidence.shown == 2
+    assert memory.recall("films", "mary poppina").keys() == {"f1", "f2"}
+
+
+def test_what_was_turned_down_is_not_near() -> None:
+    memory = learned(
+        acted("1", "mary poppins", "f1", "click"), acted("2", "mary poppins", "f1", "undo", undoes="click")
+    )
+    assert memory.recall("films", "mary popins") == {}

@@ -1,8 +1,10 @@
 """Requests read as constraints on the catalogue's own columns."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +13,9 @@ from segue.encode.quantised import OnnxEncoder
 from segue.records import Request
 from segue.retrieve.catalogue import Catalogue, Snapshot
 from segue.retrieve.catalogue.tables import from_mappings
+from segue.retrieve.catalogue.terms import value_term, words
 from segue.retrieve.query import Query
-from segue.retrieve.readings import Range, Reading, Value, read
+from segue.retrieve.readings import KIND_WORDS, Range, Reading, Value, barely_read, kind_named, read
 from segue.retrieve.strategies import Structured
 
 FILMS: list[dict[str, Any]] = [
@@ -28,6 +31,20 @@ FILMS: list[dict[str, Any]] = [
     }
     for place in range(50)
 ]
+MIXED: list[dict[str, Any]] = [
+    {
+        "id": f"{kind}{place}",
+        "title": f"{'Love and War' if place % 4 == 0 else 'Night'} {place}",
+        "kind": kind,
+        "genre": ["war", "drama"] if place % 3 == 0 else ["family"],
+        "tags": ["war"] if place % 5 == 0 else ["war movies", "not war"] if place == 7 else [],
+        "year": 1990 + place,
+        "votes": (place * 7) % 40,
+    }
+    for kind in ("movie", "song", "book")
+    for place in range(30)
+]
+MIXED += [{"id": "scary", "title": "Scary Movie", "kind": "movie", "genre": ["comedy"], "year": 2000, "votes": 9}]
 FILMS += [
     {
         "id": "sf",
@@ -49,6 +66,15 @@ FILMS += [
 def catalogue(encoder: OnnxEncoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
     opened = Catalogue("films", tmp_path_factory.mktemp("films"), encoder)
     opened.index(from_mappings(FILMS), fingerprint="1")
+    yield opened.snapshot
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def mixed(encoder: OnnxEncoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
+    opened = Catalogue("mixed", tmp_path_factory.mktemp("mixed"), encoder)
+    opened.index(from_mappings(MIXED), fingerprint="1")
+    assert {"kind", "genre", "tags"} <= set(opened.snapshot.categories)
     yield opened.snapshot
     opened.close()
 
@@ -153,6 +179,122 @@ def test_a_value_that_is_also_a_title_word_is_read_both_ways(catalogue: Snapshot
     assert love.probability == (1 + 0.5) / (1 + 2 + 1)
 
 
+def test_a_value_of_several_columns_is_read_as_each_by_how_often_it_is_there(mixed: Snapshot) -> None:
+    readings = read("war", mixed)
+    counts = {
+        name: sum("war" in (row[name] if isinstance(row[name], list) else [row[name]]) for row in MIXED if name in row)
+        for name in ("genre", "tags")
+    }
+    titles = sum("War" in row["title"] for row in MIXED)
+    total = sum(counts.values())
+    meant = (total + 0.5) / (total + titles + 1)
+    found = {reading.values[0].field: reading.probability for reading in readings}
+    assert found == pytest.approx({name: meant * count / total for name, count in counts.items()})
+    assert list(found) == sorted(found, key=lambda name: -counts[name])
+
+
+def test_a_longer_value_does_not_hide_the_shorter_one_in_it(mixed: Snapshot) -> None:
+    readings = read("90s war movies", mixed, most=20)
+    values = [reading.values for reading in readings]
+    assert (Value("tags", "war movies"),) in values
+    assert readings[0].values == (Value("genre", "war"), Value("kind", "movie"))
+
+
+@pytest.mark.parametrize("text", ["war movies", "war films", "war film", "film about war", "WAR MOVIE"])
+def test_a_word_for_a_kind_is_a_constraint_however_the_catalogue_calls_it(mixed: Snapshot, text: str) -> None:
+    assert Value("kind", "movie") in best(text, mixed).values
+    found = Structured().retrieve(Query(Request("", text), text, mixed.encoder.encode), mixed, 5)
+    assert all(id.startswith("movie") for id in mixed.ids_of(found.numbers.tolist()).values())
+
+
+def test_a_word_for_a_kind_means_nothing_where_no_column_has_it(catalogue: Snapshot) -> None:
+    assert all(kind_named(word, catalogue) is None for word in KIND_WORDS)
+    assert read("movies", catalogue) == ()
+    assert read("comedy movies", catalogue)[0].values == (Value("genres", "comedy"),)
+    assert read("comedy movies", catalogue)[0].explained == 1
+
+
+def test_a_word_for_a_kind_in_a_whole_title_is_a_title_word(mixed: Snapshot) -> None:
+    assert read("scary movie", mixed) == ()
+    assert read("movie", mixed)[0].values == (Value("kind", "movie"),)
+
+
+def test_a_kind_that_few_items_have_is_no_kind(encoder: OnnxEncoder, tmp_path: Path) -> None:
+    opened = Catalogue("films", tmp_path / "few", encoder)
+    rows = [{"id": str(place), "title": f"Night {place}", "tags": ["drama", "dark"]} for place in range(200)]
+    opened.index(from_mappings([*rows, {"id": "b", "title": "Pages", "tags": ["book", "dark"]}]), fingerprint="1")
+    assert kind_named("books", opened.snapshot) is None
+    opened.close()
+
+
+def test_what_is_not_wanted_is_not_wanted_in_any_column(mixed: Snapshot) -> None:
+    assert set(read("movies not war", mixed)[0].values) == {
+        Value("kind", "movie"),
+        Value("genre", "war", negated=True),
+        Value("tags", "war", negated=True),
+    }
+
+
+def every_way(
+    tokens: list[str], catalogue: Snapshot, *, may_be_plain: bool = True
+) -> Iterator[tuple[tuple[Value, ...], float]]:
+    """All ways to cut known words into values and plain runs, by recursion, for requests in which each word is in a value."""
+    if not tokens:
+        yield (), 1.0
+        return
+    frequency, size = catalogue.text.frequency, len(catalogue) + 1.0
+    for length in range(1, min(5, len(tokens)) + 1):
+        run = " ".join(tokens[:length])
+        counts = {name: frequency("value_of", value_term(name, run)) for name in catalogue.categories}
+        total = sum(counts.values())
+        for name, count in counts.items():
+            for values, weight in every_way(tokens[length:], catalogue) if count else ():
+                yield (Value(name, run), *values), weight * (total + 0.5) / size * count / total
+        if may_be_plain:
+            seldom = min(frequency("title", stem) for stem in words(run)) / 4.0 ** (length - 1)
+            for values, weight in every_way(tokens[length:], catalogue, may_be_plain=False):
+                yield values, weight * (seldom + 0.5) / size
+
+
+@settings(max_examples=60, deadline=None)
+@given(tokens=st.lists(st.sampled_from(["war", "drama", "family", "comedy"]), min_size=1, max_size=4))
+def test_probabilities_are_shares_of_all_ways_to_cut_the_words(mixed: Snapshot, tokens: list[str]) -> None:
+    ways = list(every_way(tokens, mixed))
+    total = sum(weight for _, weight in ways)
+    expected = sorted((weight / total for values, weight in ways if values), reverse=True)
+    found = [reading.probability for reading in read(" ".join(tokens), mixed)]
+    assert found == pytest.approx(expected[:4])
+
+
+def test_words_that_nothing_knows_do_not_hide_what_the_others_ask_for(catalogue: Snapshot) -> None:
+    text = "steve martin oovies"
+    found = Structured().retrieve(Query(Request("", text), text, catalogue.encoder.encode), catalogue, 100)
+    rows = {row["id"]: row for row in FILMS}
+    ids = catalogue.ids_of(found.numbers.tolist()).values()
+    assert {rows[id].get("actor") for id in ids} == {"Steve Martin"}
+    assert 0 < found.scores[0] < 1
+
+
+def test_what_is_left_stands_as_it_was_typed(mixed: Snapshot) -> None:
+    reading = barely_read("The Wars of Movies from 1995 with Running Men", mixed)
+    assert reading.values == (Value("kind", "movie"),)
+    assert reading.ranges == (Range("year", 1995, 1995),)
+    assert reading.left == ("wars", "running men")
+    assert reading.rest == ("war", "run", "men")
+    assert reading.explained == 2 / 5
+    assert barely_read("the of", mixed).left == ()
+    assert barely_read("night", mixed).explained == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=80))
+def test_any_text_is_barely_read(mixed: Snapshot, text: str) -> None:
+    reading = barely_read(text, mixed)
+    assert 0 <= reading.explained <= 1
+    assert all(run and run == run.strip() for run in reading.left)
+    assert np.isfinite(reading.probability)
+
+
 def test_plain_words_have_no_reading(catalogue: Snapshot) -> None:
     for text in ("alien", "something else", "🎬", "", "the of and"):
         assert read(text, catalogue) == ()
@@ -170,7 +312,7 @@ WORDS = [
 def test_readings_are_a_distribution_over_constraints_that_are_there(catalogue: Snapshot, text: str) -> None:
     readings = read(text, catalogue)
     assert readings == read(text, catalogue)
-    assert len(readings) <= 3
+    assert len(readings) <= 4
     assert sum(reading.probability for reading in readings) <= 1 + 1e-9
     assert [reading.probability for reading in readings] == sorted((r.probability for r in readings), reverse=True)
     for reading in readings:

@@ -9,12 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.records import Candidates
-from segue.retrieve.select import ReciprocalRankFusion, fuse
+from segue.retrieve.select import ReciprocalRankFusion
 
 
 def listed(name: str, numbers: Sequence[int], scores: Sequence[float] | None = None) -> Candidates:
     values = np.linspace(1, 0.1, len(numbers)) if scores is None else np.asarray(scores)
     return Candidates(name, np.array(numbers, np.int64), values.astype(np.float32))
+
+
+def fuse(found: Sequence[Candidates], weights: Sequence[float], constant: float, budget: int) -> Candidates:
+    by_name = {one.strategy: weight for one, weight in zip(found, weights, strict=True)}
+    return ReciprocalRankFusion(by_name, constant).merge(found, budget).kept
 
 
 def brute(found: Sequence[Candidates], weights: Sequence[float], constant: float) -> dict[int, float]:
@@ -113,8 +118,8 @@ def test_nothing_to_fuse() -> None:
 def test_a_strategy_that_says_how_sure_it_is_counts_by_that() -> None:
     policy = ReciprocalRankFusion(weights={"structured": 4.0, "text": 1.0}, constant=0.0)
     text = listed("text", [1, 2])
-    sure = policy.spend([text, listed("structured", [2], [1.0])], 2)
-    unsure = policy.spend([text, listed("structured", [2], [0.05])], 2)
+    sure = policy.merge([text, listed("structured", [2], [1.0])], 2).kept
+    unsure = policy.merge([text, listed("structured", [2], [0.05])], 2).kept
     assert sure.numbers.tolist() == [2, 1]
     assert sure.scores.tolist() == [4.5, 1.0]
     assert unsure.numbers.tolist() == [1, 2]
@@ -123,4 +128,4 @@ def test_a_strategy_that_says_how_sure_it_is_counts_by_that() -> None:
 
 def test_a_strategy_without_a_weight_counts_one() -> None:
     policy = ReciprocalRankFusion(weights={"text": 0.0}, constant=0.0)
-    assert policy.spend([listed("text", [1]), listed("mine", [2])], 2).scores.tolist() == [1.0, 0.0]
+    assert policy.merge([listed("text", [1]), listed("mine", [2])], 2).kept.scores.tolist() == [1.0, 0.0]

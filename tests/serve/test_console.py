@@ -14,6 +14,7 @@ import uvicorn
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 from segue.engine import Engine
+from segue.recipes import learning_report
 from segue.serve.http import make_app
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -92,9 +93,10 @@ class Window:
     def settle(self) -> None:
         self.page.wait_for_selector('.answer[aria-busy="false"]')
 
-    def tell(self, title: str, action: str) -> None:
+    def tell(self, title: str, action: str, domain: str = "films") -> None:
         with self.page.expect_response("**/v1/feedback"):
-            self.page.get_by_role("button", name=f"{action}: {title}", exact=True).click()
+            group = self.page.locator(f'.group[data-domain="{domain}"]')
+            group.get_by_role("button", name=f"{action}: {title}", exact=True).click()
 
     def titles(self, domain: str) -> list[str]:
         return self.page.locator(f'.group[data-domain="{domain}"] .title').all_inner_texts()
@@ -386,6 +388,133 @@ def test_errors_are_told_in_words(window: Window) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
     assert all(text.startswith("Failed to load resource") for text in window.complaints)
     window.complaints.clear()
+
+
+@pytest.fixture
+def learned(engine: Engine) -> Engine:
+    """A store that people have used: they take the second film, and one strategy broke and became well again."""
+    for number in range(60):
+        answer = engine.ask(("love", "mary poppins", "horror")[number % 3], limit=6, seed=number)
+        films = [result for result in answer.results if result.domain == "films"]
+        engine.feedback(answer, films[1], action="play")
+    known = engine.bandit.lessons.of("films")
+    known.alarms += [(20, "dense", "broke: agreement fell"), (50, "dense", "is well again")]
+    return engine
+
+
+def test_learning_is_empty_at_first_and_says_what_to_do(
+    window: Window, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning_report, "_FRESH", 0.0)
+    window.open("#/learning")
+    page = window.page
+    expect(page.locator(".learning")).to_contain_text("Nothing has been learned yet. Ask something")
+    expect(page.get_by_role("button", name="Judge other policies")).to_have_count(0)
+    page.locator(".learning").get_by_role("link", name="Ask something").click()
+    window.ask("love")
+    engine.log.append().result()
+    page.get_by_role("link", name="Learning").click()
+    expect(page.locator(".learning")).to_contain_text("Nothing has been taken from these answers yet.")
+    expect(page.locator(".learning")).to_contain_text("the memory starts with the first action")
+
+
+def test_learning_shows_curves_health_and_alarms(window: Window, learned: Engine) -> None:
+    window.open("#/learning?domain=films")
+    page = window.page
+    curves = page.get_by_role("img")
+    expect(curves).to_have_count(3)
+    titles = page.locator(".figures h3").all_inner_texts()
+    assert titles == [
+        "Where the results came from",
+        "Regret against static rank fusion",
+        "What is remembered",
+        "Alarms",
+    ]
+    for place, axis in enumerate(("share of results", "DCG lost, cumulated", "pairs")):
+        expect(curves.nth(place).locator(".axis")).to_have_text(["answers", axis])
+        expect(curves.nth(place).locator("path").first).to_be_visible()
+    areas = curves.nth(0).locator("path")
+    assert areas.count() == page.locator(".figure").nth(0).locator(".legend li").count() - 1
+    expect(page.locator(".alarms li")).to_have_text(
+        [re.compile("dense is well again"), re.compile("dense broke: agreement")]
+    )
+    health = page.locator(".health tbody tr")
+    assert health.locator("th").all_inner_texts() == list(learned.strategies)
+    expect(health.filter(has_text="text").first).to_contain_text("usually")
+    page.locator(".filter").get_by_role("link", name="books").click()
+    expect(page.locator(".filter a[aria-current]")).to_contain_text("books")
+    assert page.url.endswith("#/learning?domain=books")
+    assert window.fits()
+
+
+def test_the_pictures_of_learning_have_their_numbers(window: Window, learned: Engine) -> None:
+    window.open("#/learning?domain=films")
+    page = window.page
+    regret = page.locator(".figure").nth(1)
+    regret.locator("summary").click()
+    (film,) = [
+        one
+        for name, one in window.page.evaluate("fetch('v1/learning').then((one) => one.json())")["domains"].items()
+        if name == "films"
+    ]
+    rows = regret.locator("tbody tr")
+    assert rows.count() == len(film["answers"])
+    expect(rows.last.locator("th")).to_have_text(str(film["answers"][-1]))
+    expect(rows.last.locator("td").first).to_have_text(str(film["takes"][-1]))
+    chart = regret.locator("svg")
+    where = regret.locator(".where")
+    expect(where).to_have_text(f"answers {film['answers'][-1]}")
+    chart.hover(position={"x": 60, "y": 80})
+    expect(where).to_have_text("answers 0")
+
+
+def test_other_policies_are_judged_when_asked_for(window: Window, learned: Engine) -> None:
+    window.page.set_default_timeout(60_000)
+    window.open("#/learning?domain=films")
+    page = window.page
+    expect(page.locator(".intervals")).to_have_count(0)
+    page.get_by_role("button", name="Judge other policies").click()
+    expect(page.get_by_role("button", name="Judging…")).to_be_disabled()
+    page.wait_for_selector(".intervals")
+    names = page.locator(".intervals .row").all_text_contents()
+    assert {"rank fusion", "bandit, no trying", "title"} <= set(names)
+    expect(page.locator(".intervals .on-level")).to_have_text(re.compile(r"logged: [\d.]+"))
+    page.get_by_text("What to beware of").click()
+    expect(page.locator(".warnings")).to_contain_text("The effective sample size is")
+    expect(page.get_by_role("button", name="Judge again")).to_be_enabled()
+    page.emulate_media(reduced_motion="reduce")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(LOW_CONTRAST) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert window.fits()
+
+
+def test_a_log_that_says_nothing_of_others_is_told_in_words(window: Window, engine: Engine) -> None:
+    engine.ask("love")
+    engine.log.append().result()
+    window.open("#/learning")
+    page = window.page
+    page.get_by_role("button", name="Judge other policies").click()
+    expect(page.get_by_role("alert")).to_contain_text("pages from which another policy could be judged")
+    assert all(text.startswith("Failed to load resource") for text in window.complaints)
+    window.complaints.clear()
+
+
+def test_a_logged_answer_says_what_its_places_are_made_of(window: Window, engine: Engine) -> None:
+    engine.feedback(answer := engine.ask("love", domain="films"), answer.results[2], action="play")
+    window.open(f"#/answers/{answer.id}")
+    page = window.page
+    expect(page.locator(".brought")).to_contain_text("text")
+    expect(page.locator(".features")).to_contain_text("words")
+    page.locator(".why").first.click()
+    parts = page.locator(".parts").first
+    values = [float(text.replace("−", "-")) for text in parts.locator("tbody td.number").all_inner_texts()]
+    total = float(parts.locator("tfoot td.number").inner_text().replace("−", "-"))
+    assert abs(sum(values) - total) < 0.001 * (len(values) + 1)
+    expect(page.locator(".details").first).to_contain_text(
+        re.compile(r"It stood at place 1 of films with a chance of \d+")
+    )
 
 
 def test_nothing_is_written_as_html_and_nothing_comes_from_elsewhere() -> None:

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import Corrupt, NotBuilt, Unavailable
+from segue.recipes import learning_report
 from segue.serve.http import LONGEST_BODY, make_app
 from segue.serve.problems import problem
 
@@ -30,6 +31,8 @@ ROUTES = [
     ("GET", "/v1/answers"),
     ("GET", "/v1/domains"),
     ("GET", "/v1/actions"),
+    ("GET", "/v1/learning"),
+    ("GET", "/v1/learning/policies"),
     ("PUT", "/v1/domains/{domain}/items"),
     ("DELETE", "/v1/domains/{domain}/items"),
     ("GET", "/healthz"),
@@ -138,6 +141,33 @@ def test_past_answers(client: TestClient) -> None:
     check_problem(client.get("/v1/answers/unknown"), 404)
     for limit in ("0", "201", "x", "-1", "1e3"):
         check_problem(client.get("/v1/answers", params={"limit": limit}), 422)
+
+
+def test_a_past_answer_says_why(client: TestClient) -> None:
+    answer = ask(client, "mary poppins")
+    past = client.get(f"/v1/answers/{answer['id']}").json()
+    assert set(past["explanation"]) == {part["domain"] for part in answer["trace"]["domains"]}
+    for result in past["results"]:
+        assert past["explanation"][result["domain"]]["results"][result["id"]]["kept"] > 0
+
+
+def test_what_was_learned(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning_report, "_FRESH", 0.0)
+    assert client.get("/v1/learning").json()["domains"] == {}
+    check_problem(client.get("/v1/learning/policies"), 422)
+    for number in range(12):
+        answer = ask(client, "love", domain="films", limit=6, seed=number)
+        sent = {"answer": answer["id"], "item": answer["results"][1]["id"], "action": "play"}
+        client.post("/v1/feedback", json=sent)
+    learned = client.get("/v1/learning").json()
+    assert learned["remembered"] >= 1
+    assert learned["domains"]["films"]["answers"] == [12]
+    judged = client.get("/v1/learning/policies", params={"domain": "films", "last": 4}).json()
+    assert judged["log"]["learned from"] == 8
+    assert {"fusion", "bandit", "text"} <= set(judged["policies"])
+    check_problem(client.get("/v1/learning/policies", params={"domain": "songs"}), 404)
+    for last in ("0", "5001", "x"):
+        check_problem(client.get("/v1/learning/policies", params={"last": last}), 422)
 
 
 def test_domains_actions_and_health(client: TestClient) -> None:

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 _SAMPLE = 1000
 """Rows looked at to find the columns' roles."""
 
+_NEW = 1000
+"""Items that count as new, at most: those added last."""
+
 _BATCH = 5000
 """Rows in one transaction: what an interrupted run has to do again at most."""
 
@@ -63,7 +66,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A catalogue at one version. `numbers` int64 [n] ascending and `shares` float32 [n], popularity in [0, 1], go together."""
+    """A catalogue at one version. `numbers` int64 [n] ascending and `shares` float32 [n], popularity in [0, 1], go together.
+
+    `new` int64, ascending, are the items added last, but none of those that the catalogue began with.
+    """
 
     domain: str
     version: int
@@ -72,6 +78,7 @@ class Snapshot:
     numbers: Numbers
     shares: Scores
     popular: Candidates
+    new: Numbers
     categories: tuple[str, ...]
     slots: tuple[str, ...]
     items: Items
@@ -276,13 +283,17 @@ class Catalogue:
         self.snapshot = self._snapshot()
 
     def _follow(self, tell: Progress) -> None:
-        """Bring the text index and the vectors to the version of the rows."""
+        """Bring the vectors and the text index, which learns from them, to the version of the rows."""
         settings = self._items.state("settings", _NO_SETTINGS)
+        self._embed(tell)
         self._text.catch_up(
-            self._items, slots=settings["slots"], scale=settings["scale"], progress=lambda done: tell("indexing", done)
+            self._items,
+            slots=settings["slots"],
+            scale=settings["scale"],
+            vectors=self._vectors,
+            progress=lambda done: tell("indexing", done),
         )
         tell("indexing", 0)
-        self._embed(tell)
         numbers, _ = self._items.alive(self._items.version)
         folder = self._folder / "vectors"
         self._ivf = open_ivf(folder, self._ivf)
@@ -307,11 +318,17 @@ class Catalogue:
             numbers=numbers,
             shares=shares,
             popular=Candidates("popular", numbers[top], shares[top]),
+            new=self._new(numbers),
             categories=tuple(settings["categories"]),
             slots=tuple(settings["slots"]),
             items=self._items,
             encoder=self._encoder,
         )
+
+    def _new(self, numbers: Numbers) -> Numbers:
+        """The last numbers that are neither of the first version nor updates; only the last few thousand are looked at."""
+        added = self._items.added(numbers[-4 * _NEW :].tolist())
+        return np.array(sorted(added)[-_NEW:], dtype=np.int64)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -163,6 +163,14 @@ class Items:
             first = connection.execute(select(func.min(_items.c.number)).where(_items.c.born > version)).scalar_one()
         return None if first is None else int(first)
 
+    def added(self, numbers: Sequence[int]) -> list[int]:
+        """Those of the numbers that came after the first version and whose ids no lower number has or had."""
+        query = (
+            "SELECT number FROM items WHERE born > 1 AND NOT EXISTS"
+            " (SELECT 1 FROM items AS old WHERE old.id = items.id AND old.number < items.number) AND number"
+        )
+        return [number for (number,) in self._among(query, numbers)]
+
     def last_number(self, version: int | None = None) -> int:
         query = select(func.max(_items.c.number))
         if version is not None:

@@ -11,13 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import tantivy
-from tantivy import Query
+from tantivy import Query, TextAnalyzerBuilder, Tokenizer
 
 from segue.errors import Corrupt, Unavailable
 from segue.retrieve.catalogue.documents import Document
 from segue.retrieve.catalogue.items import Items
+from segue.retrieve.catalogue.learned import Learned, learn, load, represented, save
+from segue.retrieve.catalogue.predicted import asked
 from segue.retrieve.catalogue.terms import SEPARATOR, gram_analyzer, padded, phrase, word_analyzer
 from segue.retrieve.catalogue.text_search import BOOST, LEVELS, TextSearcher
+from segue.retrieve.catalogue.vectors import VectorFile
 
 SLOTS = 16
 """Numeric columns that can be searched by range."""
@@ -40,6 +43,7 @@ class TextIndex:
         self._index.config_reader("manual")
         self._index.register_tokenizer("words", word_analyzer)
         self._index.register_tokenizer("grams", gram_analyzer)
+        self._index.register_tokenizer("terms", TextAnalyzerBuilder(Tokenizer.whitespace()).build())
         self.schema = self._index.schema
 
     @classmethod
@@ -64,14 +68,25 @@ class TextIndex:
         return TextSearcher(self._index.searcher(), self.schema)
 
     def catch_up(
-        self, items: Items, *, slots: Sequence[str], scale: float, progress: Callable[[int], None] | None = None
+        self,
+        items: Items,
+        *,
+        slots: Sequence[str],
+        scale: float,
+        vectors: VectorFile | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Bring the index to the catalogue's version. `slots`: the numeric columns in order; `scale`: see `popularity_share`."""
+        """Bring the index to the catalogue's version. `slots`: the numeric columns in order; `scale`: see `popularity_share`.
+
+        `vectors`, those of every document, are what the field `sparse` is learned from; without them it holds plain words.
+        """
         seen, version = self.version, items.version
         if seen == version:
             return
         try:
-            self._write(items, seen, version, slots=slots, scale=scale, progress=progress)
+            learned = self._head(items, seen, version, vectors) if vectors is not None else None
+            seen = 0 if self._anew.exists() else seen
+            self._write(items, seen, version, learned, vectors, slots=slots, scale=scale, progress=progress)
         except ValueError as error:  # the one error of tantivy, whatever happened
             raise Unavailable(
                 f"The text index in {self._folder} could not be written: {error}.",
@@ -79,12 +94,33 @@ class TextIndex:
                 fix="free some space or correct the rights, then run the same command again: it goes on where it stopped",
             ) from error
         _write_small(self._folder / "segue-version", str(version))
+        self._anew.unlink(missing_ok=True)
+
+    @property
+    def _anew(self) -> Path:
+        """A file that stands there while every document is to be written again, in one commit, under another head."""
+        return self._folder / "segue-anew"
+
+    def _head(self, items: Items, seen: int, version: int, vectors: VectorFile) -> Learned | None:
+        """The head under which new documents are written; None when there are none, or too few documents to learn from."""
+        if items.first_born_after(seen) is None and not self._anew.exists():
+            return None
+        file = self._folder / "segue-head"
+        learned = load(file)
+        if learned is None or learned.outdated(items.alive(version)[0], vectors):
+            learned = learn(items, version, vectors)
+            if learned is not None:
+                self._anew.touch()
+                save(learned, file)
+        return learned
 
     def _write(
         self,
         items: Items,
         seen: int,
         version: int,
+        learned: Learned | None,
+        vectors: VectorFile | None,
         *,
         slots: Sequence[str],
         scale: float,
@@ -105,8 +141,9 @@ class TextIndex:
                 )
             )
             whole = lru_cache(100_000)(phrase)  # values come again and again
-            for number, document in items.documents(first, last, version=version):
-                writer.add_document(_entry(number, document, slots, scale, whole))
+            documents = items.documents(first, last, version=version)
+            for number, document, terms in represented(documents, learned, vectors):
+                writer.add_document(_entry(number, document, slots, scale, whole, terms))
                 if progress is not None:
                     progress(1)
         writer.commit()
@@ -129,8 +166,9 @@ def _schema() -> tantivy.Schema:
     builder.add_float_field("popularity", fast=True)
     for name in ("title", "body"):
         builder.add_text_field(name, tokenizer_name="words", index_option="freq")
+    builder.add_text_field("sparse", tokenizer_name="terms", index_option="freq")
     builder.add_text_field("grams", tokenizer_name="grams", index_option="freq")
-    for name in ("whole", "value", "value_of", "known"):
+    for name in ("whole", "value", "value_of", "known", "asked"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for slot in range(SLOTS):
         builder.add_float_field(f"number{slot}", fast=True, indexed=True)
@@ -138,7 +176,7 @@ def _schema() -> tantivy.Schema:
 
 
 def _entry(
-    number: int, document: Document, slots: Sequence[str], scale: float, whole: Callable[[str], str]
+    number: int, document: Document, slots: Sequence[str], scale: float, whole: Callable[[str], str], terms: str
 ) -> tantivy.Document:
     entry = tantivy.Document()
     entry.add_integer("number", number)
@@ -149,8 +187,11 @@ def _entry(
         for level in range(int(share * LEVELS) + 1):
             entry.add_text("known", str(level))
     entry.add_text("title", document.title)
+    entry.add_text("sparse", terms)
     entry.add_text("grams", padded(document.title))
     entry.add_text("whole", phrase(document.title))
+    for query in asked(document):
+        entry.add_text("asked", query)
     for text in document.text:
         entry.add_text("body", text)
     for field, members in document.categories.items():

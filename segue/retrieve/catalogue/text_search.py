@@ -45,8 +45,12 @@ class TextSearcher:
 
     def term(self, field: str, term: str) -> Query:
         return Query.term_query(
-            self.schema, field, term, index_option="freq" if field in ("title", "body", "grams") else "basic"
+            self.schema, field, term, index_option="freq" if field in ("title", "body", "sparse", "grams") else "basic"
         )
+
+    def near(self, field: str, term: str, slips: int) -> Query:
+        """Documents with a term that is at most `slips` (0 to 2) letters put in, left out, replaced or swapped away."""
+        return Query.fuzzy_term_query(self.schema, field, term, distance=slips) if slips else self.term(field, term)
 
     def any_of(self, weighted: Iterable[Weighted]) -> Query:
         """Documents with any of the terms, scored by the weighted sum of BM25."""
@@ -106,9 +110,12 @@ class TextSearcher:
         if level := self._level(k):
             yield self._well_known(self.any_of(terms), level), 1.0 + BOOST * level / LEVELS
 
-    def most_popular(self, strategy: str, query: Query, k: int) -> Candidates:
-        """The `k` most popular documents that match; the score is the popularity share in [0, 1]."""
-        level = self._level(k)
+    def most_popular(self, strategy: str, query: Query, k: int, *, few: bool = False) -> Candidates:
+        """The `k` most popular documents that match; the score is the popularity share in [0, 1].
+
+        With `few`, not many are expected to match, and no shortcut over the well-known ones is tried first.
+        """
+        level = 0 if few else self._level(k)
         for wanted in (self._well_known(query, level), query) if level else (query,):
             hits = self._searcher.search(wanted, limit=k, count=False, order_by_field="popularity").hits
             if len(hits) == k:

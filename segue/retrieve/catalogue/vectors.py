@@ -56,6 +56,11 @@ class VectorFile:
             self._made_by.write_bytes(orjson.dumps(made_by))
         self._file.touch()
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the encoder that made the vectors."""
+        return self._encoder.fingerprint
+
     def __len__(self) -> int:
         """One more than the highest number embedded."""
         return self._file.stat().st_size // self._type.itemsize
@@ -128,6 +133,13 @@ class VectorSearcher:
             bits[alive[alive <= covers]] = True
             self._bits = np.packbits(bits, bitorder="little")  # faiss keeps a pointer: the array must live as long
             self._selector = faiss.IDSelectorBitmap(self._bits)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def of(self, numbers: Numbers) -> Floats:
+        """Vectors float32 [n, dimensions] of items by number; each number must be below `len`."""
+        return decode(self._rows[numbers])
 
     def search(self, strategy: str, vector: Floats, k: int, *, allowed: Numbers | None = None) -> Candidates:
         """The `k` items whose vectors have the highest cosine with `vector` [dimensions]; `allowed` numbers only, if given.

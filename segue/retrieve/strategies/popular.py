@@ -1,6 +1,7 @@
 """Popular: what people take most, whatever was asked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,9 +20,20 @@ class Popular:
 
     memory: Memory
     name: str = "popular"
+    _last: dict[tuple[str, int], tuple[int, Mapping[str, float], Candidates]] = field(
+        default_factory=dict, compare=False
+    )
 
     def retrieve(self, query: Query, catalogue: Snapshot, k: int) -> Candidates:
+        """The same for every query, so it is found anew only when something was taken or the catalogue has changed."""
         taken = self.memory.most_taken(catalogue.domain, k)
+        last = self._last.get((catalogue.domain, k))
+        if last is None or last[0] != catalogue.version or last[1] is not taken:
+            last = catalogue.version, taken, self._found(taken, catalogue, k)
+            self._last[catalogue.domain, k] = last
+        return last[2]
+
+    def _found(self, taken: Mapping[str, float], catalogue: Snapshot, k: int) -> Candidates:
         numbers = catalogue.numbers_of(list(taken))
         if not numbers:
             return Candidates(self.name, catalogue.popular.numbers[:k], catalogue.popular.scores[:k])

@@ -27,6 +27,12 @@ export const recentAnswers = async (limit) => (await call(`v1/answers?limit=${li
 
 export const pastAnswer = (id) => call(`v1/answers/${encodeURIComponent(id)}`);
 
+export const learning = () => call("v1/learning");
+
+/** Takes some seconds. */
+export const policies = (domain, signal) =>
+  call(`v1/learning/policies${domain ? `?domain=${encodeURIComponent(domain)}` : ""}`, { signal });
+
 /** What the server says of its own interface (OpenAPI). */
 export const description = () => call("openapi.json");
 

@@ -2,6 +2,7 @@
 import { html, render, useEffect, useErrorBoundary, useRef } from "./vendor/preact-htm.js";
 import { focusSearch } from "./keys.js";
 import { InterfacePage } from "./interface.js";
+import { LearningPage } from "./learning.js";
 import { PastPage } from "./past.js";
 import { RecentPage } from "./recent.js";
 import { go, useRoute } from "./route.js";
@@ -14,6 +15,7 @@ const PAGES = [
   { path: /^\/$/, page: SearchPage, name: "Search", href: "#/" },
   { path: /^\/answers$/, page: RecentPage, name: "Recent answers", href: "#/answers" },
   { path: /^\/answers\/(.+)$/, page: PastPage },
+  { path: /^\/learning$/, page: LearningPage, name: "Learning", href: "#/learning" },
   { path: /^\/interface$/, page: InterfacePage, name: "API", href: "#/interface" },
 ];
 

@@ -1,7 +1,7 @@
 /** How an answer came about: what was understood, what was searched, who was asked, and how long each step took. */
 import { html } from "./vendor/preact-htm.js";
 import { Bar } from "./bars.js";
-import { milliseconds, number, percent } from "./format.js";
+import { milliseconds, number, percent, score } from "./format.js";
 import { Understood } from "./group.js";
 import { link } from "./route.js";
 import { Timing } from "./timing.js";
@@ -21,6 +21,7 @@ export function Explanation({ answer, hue }) {
     </ul>
     <h3>Who was asked</h3>
     <${Selection} selection=${answer.selection} />
+    ${Object.entries(answer.explanation ?? {}).map(([domain, about]) => html`<${Decision} key=${domain} domain=${domain} ...${about} />`)}
     <h3>Where the time went</h3>
     <${Timing} laps=${trace.milliseconds ?? {}} total=${total} strategies=${answer.selection.map(({ strategy }) => strategy)} />
     <dl class="small-print">
@@ -64,6 +65,27 @@ function Selection({ selection }) {
         ${domains.map((domain) => html`<td class="number"><${Choice} chosen=${chosen(strategy, domain)} /></td>`)}</tr>`)}
     </tbody>
   </table></div>`;
+}
+
+/** What the policy saw of the request in one domain, and what those brought whom it asked. Known of logged answers only. */
+function Decision({ domain, request, strategies, ...about }) {
+  const brought = strategies.filter((one) => "brought" in one);
+  if (!brought.length) return null;
+  return html`<h3>What was seen and found in ${domain}</h3>
+    <p class="faint">Decided by the ${about["decided by"]}${about.ranker && `, then put in order by the ranker ${about.ranker}`}. Of the request it saw, where not 0:</p>
+    <ul class="slots features">${Object.entries(request).map(([name, value]) => html`<li><span class="slot-name">${name}</span> ${score(value)}</li>`)}</ul>
+    <div class="scroll"><table class="brought">
+      <caption class="unseen">What the strategies brought in ${domain}</caption>
+      <thead><tr><th scope="col">strategy</th><th scope="col" class="number">brought</th><th scope="col">its first</th></tr></thead>
+      <tbody>${brought.map((one) => html`<tr><th scope="row">${one.strategy}</th><td class="number">${one.brought}</td><td><${First} ...${one} /></td></tr>`)}</tbody>
+    </table></div>
+    ${about["not asked"].length > 0 && html`<p class="faint">Not asked: ${about["not asked"].join(", ")}.</p>`}`;
+}
+
+function First({ brought, first, ...about }) {
+  if (about["left out"]) return html`<b>left out: it is broken at present</b>`;
+  if (!brought) return html`<span class="faint">nothing</span>`;
+  return first ? first.title : html`<span class="faint">did not make the page</span>`;
 }
 
 const Choice = ({ chosen }) =>

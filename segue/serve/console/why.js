@@ -1,5 +1,7 @@
 /** Why a result is there: who found it, at which rank, and what the memory knows of it. */
 import { html } from "./vendor/preact-htm.js";
+import { nameOf } from "./asking.js";
+import { Bar } from "./bars.js";
 import { Icon } from "./icons.js";
 import { count, fieldList, number, percent, score } from "./format.js";
 
@@ -12,6 +14,11 @@ const GOES_BY = {
   structured: "the values of its fields, such as year and genre",
   grams: "three letters at a time: finds the misspelt",
   dense: "the meaning, in other words too",
+  sparse: "words that the item stands for, learned beforehand",
+  misspelt: "values of its fields, as they were probably meant",
+  related: "what belongs to the item that was named",
+  new: "what was added last",
+  personal: "what this person took, and others like them",
 };
 
 const byRank = (sources) => Object.entries(sources).sort((one, other) => one[1].rank - other[1].rank);
@@ -42,11 +49,35 @@ export function Details(shown) {
         )}
       </tbody>
     </table></div>
-    <p><${Place} ...${shown} /></p>
+    <${Parts} ...${shown} />
+    <p><${Place} ...${shown} /> <${Chance} ...${shown} /></p>
     <dl class="fields">
       ${[...fields, ["id", result.id]].map(([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>`)}
     </dl>
   `;
+}
+
+/** What each strategy, and popularity, adds to the total by which the domain's results are ordered. */
+function Parts({ answer, result }) {
+  const { total, ...parts } = answer.trace.contributions?.[nameOf(result)] ?? {};
+  if (total === undefined) return null;
+  const ordered = Object.entries(parts).sort((one, other) => Math.abs(other[1]) - Math.abs(one[1]));
+  const most = Math.max(...ordered.map(([, value]) => Math.abs(value)), 1e-9);
+  return html`<div class="scroll"><table class="parts">
+    <caption>What its total is made of</caption>
+    <tbody>${ordered.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="chart"><${Bar} share=${Math.abs(value) / most} hue=${value < 0 ? "against" : "search"} /></td><td class="number">${signed(value)}</td></tr>`)}</tbody>
+    <tfoot><tr><th scope="row">total</th><td></td><td class="number">${signed(total)}</td></tr></tfoot>
+  </table></div>`;
+}
+
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+
+/** How likely it was to stand there: known of logged answers whose policy tries things out. */
+function Chance({ answer, result }) {
+  const { ranker, results } = answer.explanation?.[result.domain] ?? {};
+  const chance = results?.[result.id];
+  if (!chance) return null;
+  return html`${ranker ? "Before the ranker, it" : "It"} stood at place ${chance.place} of ${result.domain} with a chance of ${percent(chance.stands)}; that it was kept at all had one of ${percent(chance.kept)}.${chance.tried && html` <b>This place was given away, to learn what people think of it.</b>`}`;
 }
 
 /** How it came to its place on the page, in a sentence. */

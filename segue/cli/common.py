@@ -1,0 +1,54 @@
+"""What all commands share: the group that turns errors into one line, options, and printing."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segue.errors import NotBuilt, SegueError
+
+_PORT = 8765
+store_option = click.option("--store", type=click.Path(path_type=Path), required=True, help="The store's folder.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+host_option = click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; others than loopback can be reached from outside.",
+)
+port_option = click.option(
+    "--port",
+    default=_PORT,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port; if it is taken, the next free one.",
+)
+browser_option = click.option("--browser/--no-browser", default=True, help="Open the console in the browser.")
+
+
+class Commands(click.Group):
+    """Turns every error of ours into one line on standard error."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except NotBuilt as error:
+            click.echo(f"segue: {error}", err=True)
+            context.exit(2)
+        except SegueError as error:
+            click.echo(f"segue: {error}", err=True)
+            context.exit(1)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(1)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2))
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)

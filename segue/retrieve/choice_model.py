@@ -1,0 +1,125 @@
+"""A conditional logit learned online: which of the items on a page a person takes, with the uncertainty of every weight.
+
+The utility of an item is linear in its features; the chance that it is taken is softmax over the page. What is the same
+for all items of a page (an easy query, a page that nobody looked at) cancels, so pages of very different queries can be
+learned from together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+Matrix = NDArray[np.float64]
+
+_STEPS = 2
+"""Newton steps for each batch: the batch is small beside what is known, so the second already changes little."""
+
+_HALVINGS = 10
+"""How often a step that makes things worse is halved: far from the mode, where one item has all of the chance, a whole one
+goes much too far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page that something was taken from: `features` [n, dimensions], `offsets` [n] (log chance that the place was looked
+    at), how often each item was `taken` [n], and what the page counts for (`weight`)."""
+
+    features: Matrix
+    offsets: Matrix
+    taken: Matrix
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of the weights after `batches`: `mean` [dimensions], `precision` [dimensions, dimensions] and samples
+    of the posterior, `draws` [dimensions, draws]."""
+
+    mean: Matrix
+    precision: Matrix
+    draws: Matrix
+    batches: int
+
+
+class ChoiceModel:
+    """Gaussian posterior over the weights, updated a batch of pages at a time.
+
+    Source: McFadden, "Conditional logit analysis of qualitative choice behavior" (1973) for the model; the update is
+    Laplace's approximation with the last posterior as the next prior, as in Chapelle and Li, "An Empirical Evaluation of
+    Thompson Sampling" (2011), with the whole covariance instead of its diagonal.
+    """
+
+    def __init__(self, mean: Matrix, deviation: Matrix, *, scale: float, draws: int, seed: int) -> None:
+        """`mean` and `deviation` [dimensions] of the prior; `scale` multiplies the spread of the draws (0: no exploration)."""
+        self._scale, self._draws, self._seed = scale, draws, seed
+        self._prior = np.diag(1.0 / np.asarray(deviation, dtype=np.float64) ** 2)
+        self._start = np.asarray(mean, dtype=np.float64)
+        self.belief = self._believe(self._start, self._prior, 0)
+
+    def learn(self, pages: Sequence[Page]) -> None:
+        """Take in a batch: the new belief replaces the old one as a whole, so that readers need no lock."""
+        old = self.belief
+        mean, precision = maximum_a_posteriori(pages, old.mean, old.precision)
+        self.belief = self._believe(mean, precision, old.batches + 1)
+
+    def widen(self, places: NDArray[np.int64], share: float) -> None:
+        """Forget most of what is known of some weights: their precision is cut to `share`, their mean goes back to the start."""
+        mean, precision = self.belief.mean.copy(), self.belief.precision.copy()
+        mean[places] = self._start[places]
+        cut = np.ones(len(mean))
+        cut[places] = np.sqrt(share)
+        precision = precision * cut[:, None] * cut[None, :]
+        precision[places, places] += (1 - share) * self._prior[places, places]
+        self.belief = self._believe(mean, precision, self.belief.batches)
+
+    def _believe(self, mean: Matrix, precision: Matrix, batches: int) -> Belief:
+        noise = np.random.default_rng((self._seed, batches)).standard_normal((len(mean), self._draws))
+        lower = np.linalg.cholesky(precision)
+        draws = mean[:, None] + self._scale * solve_triangular(lower, noise, lower=True, trans="T")
+        return Belief(mean, precision, draws, batches)
+
+
+def maximum_a_posteriori(
+    pages: Sequence[Page], mean: Matrix, precision: Matrix, *, steps: int = _STEPS
+) -> tuple[Matrix, Matrix]:
+    """The mode of N(`mean`, `precision`⁻¹) × Π_pages Π_taken softmax(features · w + offsets), and the precision there.
+
+    Newton's method: the gradient of a page is Σ_i (taken_i − n p_i) f_i, its negated Hessian n (Σ_i p_i f_i f_iᵀ − f̄ f̄ᵀ),
+    with n the number of times something was taken and f̄ = Σ p_i f_i. A step never makes the posterior smaller.
+    """
+    features = np.concatenate([page.features for page in pages])
+    offsets = np.concatenate([page.offsets for page in pages])
+    taken = np.concatenate([page.weight * page.taken for page in pages])
+    sizes = np.array([len(page.offsets) for page in pages])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    times = np.add.reduceat(taken, starts)
+
+    def log_chances(weights: Matrix) -> Matrix:
+        utility = features @ weights + offsets
+        utility -= np.repeat(np.maximum.reduceat(utility, starts), sizes)
+        logs: Matrix = utility - np.repeat(np.log(np.add.reduceat(np.exp(utility), starts)), sizes)
+        return logs
+
+    def log_posterior(weights: Matrix) -> float:
+        return float(taken @ log_chances(weights) - (weights - mean) @ precision @ (weights - mean) / 2)
+
+    weights = mean
+    hessian = precision
+    for _ in range(steps):
+        chance = np.exp(log_chances(weights))
+        expected = chance * np.repeat(times, sizes)
+        mean_features = np.add.reduceat(features * chance[:, None], starts, axis=0)
+        gradient = features.T @ (taken - expected) - precision @ (weights - mean)
+        hessian = (
+            precision + (features * expected[:, None]).T @ features - (mean_features * times[:, None]).T @ mean_features
+        )
+        step, before = np.linalg.solve(hessian, gradient), log_posterior(weights)
+        for _ in range(_HALVINGS):
+            if log_posterior(weights + step) >= before:
+                break
+            step = step / 2
+        weights = weights + step
+    return weights, hessian
