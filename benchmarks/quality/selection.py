@@ -42,8 +42,10 @@ from segue.recipes.collection import DOMAIN, LEARNING, Collection, opened
 from segue.recipes.judgements import load
 from segue.recipes.simulate import Mean, Simulation, split, statics
 from segue.retrieve.bandit import Bandit
+from segue.retrieve.memory import Memory
 from segue.retrieve.select import ReciprocalRankFusion
 from segue.retrieve.tuning import tune_fusion
+from segue.store import ACTIONS
 
 FILES = {
     "mixed": ("mixed/catalogue.jsonl.gz", "mixed/judgements.tsv.gz"),
@@ -163,11 +165,14 @@ def tuned_fusion(collection: Collection, places: Sequence[int]) -> ReciprocalRan
 
 
 def on_repeats(run: Simulation, places: Sequence[int]) -> dict[str, Any]:
-    """Queries that were asked before: as they are answered now, without the memory, and by static fusion."""
-    names = run.names
+    """Queries that were asked before: as they are answered now, as if nothing were remembered of them, and by static fusion."""
+    names, policy = run.names, run.policy
     found = {"live": run.measure(places).values}
     run.names = [name for name in names if name != "memory"]
-    found["without memory"] = run.measure(places).values
+    if isinstance(policy, Bandit):
+        remembered, policy.memory = policy.memory, Memory(ACTIONS)
+        found["without memory"] = run.measure(places).values
+        policy.memory = remembered
     run.names = names
     found["static RRF"] = statics(run.collection, places, BUDGET, ReciprocalRankFusion())["static RRF"].values
     return found

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
 from segue.events import Event, EventLog
-from segue.rank.examination import Examination
 from segue.rank.features import Features
 from segue.rank.ranker import Floats, Page, Ranker, library, part, train
 from segue.recipes.progress import Steps
 from segue.retrieve.context import ITEM, REQUEST, STRATEGY
+from segue.retrieve.examination import Examination
 from segue.retrieve.memory import Memory
 from segue.retrieve.off_policy import Estimate, independent_ips
 from segue.retrieve.strategies import family

@@ -15,7 +15,6 @@ import numpy as np
 
 from segue.engine import Engine
 from segue.events import Event
-from segue.retrieve.memory import EXAMINATION
 
 _EVENTS = 20_000
 """Events of the log that are looked at when the report is first asked for: the last ones. Later it follows."""
@@ -151,7 +150,7 @@ class LearningReport:
         regret = weight * float(1 / np.log2(1 + incumbent) - 1 / np.log2(1 + own))
         page.chunk.taken += int(np.sign(weight))
         page.chunk.regret += regret
-        page.chunk.corrected += regret / EXAMINATION[min(own, len(EXAMINATION)) - 1]
+        page.chunk.corrected += regret / float(self._engine.memory.examination(np.array([own]))[0])
 
     # -- telling it ---------------------------------------------------------------------------------------------
 

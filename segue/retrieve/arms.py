@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from segue.events import Event
 from segue.records import Candidates, Selection
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.context import REQUEST, STRATEGY, describe_items, describe_request, describe_strategies
+from segue.retrieve.context import (
+    REQUEST,
+    STRATEGY,
+    describe_items,
+    describe_request,
+    describe_strategies,
+    taken_before,
+)
 from segue.retrieve.layout import BUCKETS, bucket
 from segue.retrieve.linear_thompson import LinearThompson
 from segue.retrieve.memory import Memory
@@ -39,9 +46,6 @@ _SPREAD = 0.25
 
 _BATCH = 25
 """Pages learned from at a time."""
-
-_EXAMINATION = 0.5
-"""The chance that place r is looked at is taken to be r to the power of minus this."""
 
 _LEAST, _MOST = 1e-3, 0.98
 """Chances are kept between these, for a line knows no bounds; the lower falls with the rank as all chances do."""
@@ -103,10 +107,11 @@ class Arms:
         return chances.clip(_LEAST * decay, _MOST)
 
     def learn(self, pages: Sequence[tuple[Told, Floats, Floats, float]]) -> None:
-        """Take in pages: what was told of each, the `positions` and what was `taken` [n], and what the page counts for."""
+        """Take in pages: what was told of each, the chance that each place was `looked` at and what was `taken` [n], and what
+        the page counts for."""
         rows: list[list[Floats]] = [[] for _ in self._names]
-        for told, positions, taken, weight in pages:
-            self._credit(rows, told, positions**-_EXAMINATION, taken, weight)
+        for told, looked, taken, weight in pages:
+            self._credit(rows, told, looked, taken, weight)
         for arm, own in zip(self._arms, rows, strict=True):
             if own:
                 table = np.concatenate(own)
@@ -205,7 +210,8 @@ class _Learning:
         """Learn from a page that nothing more is expected of, also when nothing was taken."""
         known = self.of(domain)
         weight = 1.0 / known.repeats.count(page.learning["query"])
-        known.waiting.append((Told.read(page.learning, self._strategies), page.positions, page.taken, weight))
+        looked = self._memory.examination(page.positions)
+        known.waiting.append((Told.read(page.learning, self._strategies), looked, page.taken, weight))
         known.pages += 1
         if len(known.waiting) == _BATCH:
             known.arms.learn(known.waiting)
@@ -244,7 +250,8 @@ class _Learning:
         first = np.zeros_like(totals) if within is None else union.add(within.astype(np.float64))
         places, propensities = _page(totals, first > 0, budget, draw)
         contributions = by_strategy(union, gains[:, draw], places, len(found))
-        items = describe_items(union, union.add(fusion).round(12), catalogue)
+        taken = taken_before(query, catalogue, self._memory, union.numbers)
+        items = describe_items(union, union.add(fusion).round(12), taken, catalogue)
         logged = to_log(query, found, request, lists, found, union, items, places)
         logged |= {"propensity": propensities.round(5).tolist(), "reserved": -1}
         logged["by"] = "incumbent" if explores else self.name

@@ -16,7 +16,7 @@ import numpy as np
 from segue.events import Event
 from segue.records import Candidates, Selection
 from segue.retrieve.catalogue import Snapshot
-from segue.retrieve.context import describe_items, describe_request, describe_strategies
+from segue.retrieve.context import ITEM, describe_items, describe_request, describe_strategies, taken_before
 from segue.retrieve.layout import Layout
 from segue.retrieve.lessons import DRAWS, Lessons
 from segue.retrieve.memory import Memory
@@ -39,6 +39,8 @@ _NEXT = 20
 
 _TRICKLE = 0.1
 """Share of requests in which a broken strategy is asked, to see whether it is well again."""
+
+_CONFIDENCE, _TAKEN = ITEM.index("confidence"), ITEM.index("taken before")
 
 _WIDEST = 5.0
 """Largest difference in the log of rank fusion's scores that counts."""
@@ -80,10 +82,10 @@ class Bandit:
         explore: bool = True,
     ) -> None:
         self.incumbent = incumbent or ReciprocalRankFusion()
-        self.lessons = Lessons(strategies, actions)
+        self.lessons = Lessons(strategies, actions, memory.examination)
         self._strategies = {name: place for place, name in enumerate(strategies)}
         self._layout = Layout(len(strategies))
-        self._memory = memory
+        self.memory = memory
         self._mode = mode
         self._explore = _EXPLORE if explore else 0.0
 
@@ -121,7 +123,7 @@ class Bandit:
         """Keep the candidates of the highest utility, one place now and then given to another."""
         random = self._random(query, catalogue, "spend")
         context, described = self._context(query, catalogue), describe_strategies(found, catalogue)
-        scored = self._score(catalogue, found, context, described, random)
+        scored = self._score(query, catalogue, found, context, described, random)
         drawn = scored.utilities[:, scored.draw]
         incumbent = self._mode == "apprentice" and not self.lessons.of(catalogue.domain).has_taken_over
         _, totals, places = best_of(scored.union, scored.fused if incumbent else drawn, budget)
@@ -158,7 +160,7 @@ class Bandit:
     # -- steps --------------------------------------------------------------------------------------------------
 
     def _context(self, query: Query, catalogue: Snapshot) -> Floats:
-        return describe_request(query, catalogue, self._memory.taken_for(catalogue.domain, query.text))
+        return describe_request(query, catalogue, self.memory.taken_for(catalogue.domain, query.text))
 
     def _random(self, query: Query, catalogue: Snapshot, purpose: str) -> np.random.Generator:
         """The same request, seed and learned state draw the same; another request draws anew."""
@@ -167,6 +169,7 @@ class Bandit:
 
     def _score(
         self,
+        query: Query,
         catalogue: Snapshot,
         found: Sequence[Candidates],
         context: Floats,
@@ -180,7 +183,8 @@ class Bandit:
         union = unite(lists)
         fusion = self.incumbent.gains(union, lists)
         fused = union.add(fusion).round(12)
-        items = describe_items(union, _confidence(fused), catalogue)
+        taken = taken_before(query, catalogue, self.memory, union.numbers)
+        items = describe_items(union, _confidence(fused), taken, catalogue)
         belief = known.model.belief
         weights = belief.draws if self._explore else belief.mean[:, None]
         strategies = np.array([self._strategies[one.strategy] for one in lists], dtype=np.int64)
@@ -190,20 +194,20 @@ class Bandit:
         return _Scored(union, lists, strategies, fusion, fused, items, values, utilities, weights, draw)
 
     def _explained(self, scored: _Scored, places: Places, *, incumbent: bool) -> tuple[Floats, tuple[str, ...]]:
-        """What each strategy, and popularity, adds to the items' totals: [kept, parts]."""
+        """What each strategy, popularity, and what was taken before adds to the items' totals: [kept, parts]."""
         names = tuple(one.strategy for one in scored.lists)
         if incumbent:
             return by_strategy(scored.union, scored.fusion, places, len(names)), names
         weights = scored.weights[:, scored.draw]
-        part = scored.fusion / np.maximum(scored.fused, 1e-12)[scored.union.item]
-        values = scored.values[:, scored.draw] + weights[0] * scored.items[scored.union.item, 0] * part
+        share = scored.fusion / np.maximum(scored.fused, 1e-12)[scored.union.item]
+        values = scored.values[:, scored.draw] + weights[0] * scored.items[scored.union.item, _CONFIDENCE] * share
         items = scored.items[places].copy()
-        items[:, 0] = 0.0
+        items[:, _CONFIDENCE] = 0.0
+        both = self._layout.of_items(items, weights[:, None])
+        items[:, _TAKEN] = 0.0
         popularity = self._layout.of_items(items, weights[:, None])
-        return np.column_stack([by_strategy(scored.union, values, places, len(names)), popularity]), (
-            *names,
-            "popularity",
-        )
+        columns = by_strategy(scored.union, values, places, len(names)), popularity, both - popularity
+        return np.column_stack(columns), (*names, "popularity", "taken before")
 
 
 def _confidence(fused: Floats) -> Floats:

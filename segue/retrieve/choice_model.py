@@ -2,11 +2,11 @@
 
 The utility of an item is linear in its features; the chance that it is taken is softmax over the page. What is the same
 for all items of a page (an easy query, a page that nobody looked at) cancels, so pages of very different queries can be
-learned from together.
+learned from together. Some things are taken for no reason that the features know of; how many is learned as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ _STEPS = 2
 _HALVINGS = 10
 """How often a step that makes things worse is halved: far from the mode, where one item has all of the chance, a whole one
 goes much too far."""
+
+
+_BEGUN = 30.0
+"""As many takes the first belief about the noise counts."""
+
+_MOST_NOISE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +53,45 @@ class Belief:
 class ChoiceModel:
     """Gaussian posterior over the weights, updated a batch of pages at a time.
 
+    A take is one of two kinds: with probability `noise` any item that was looked at, else softmax of the utilities. Each
+    take counts by the chance that it is of the second kind, as the weights were before the batch (a step of online
+    expectation maximisation), and `noise` is the share of the first kind so far. Without this a few wild clicks move the
+    weights more than many that agree with them.
+
     Source: McFadden, "Conditional logit analysis of qualitative choice behavior" (1973) for the model; the update is
     Laplace's approximation with the last posterior as the next prior, as in Chapelle and Li, "An Empirical Evaluation of
-    Thompson Sampling" (2011), with the whole covariance instead of its diagonal.
+    Thompson Sampling" (2011), with the whole covariance instead of its diagonal; Cappé and Moulines, "On-line
+    expectation–maximization algorithm for latent data models" (2009), for the noise.
     """
 
-    def __init__(self, mean: Matrix, deviation: Matrix, *, scale: float, draws: int, seed: int) -> None:
-        """`mean` and `deviation` [dimensions] of the prior; `scale` multiplies the spread of the draws (0: no exploration)."""
+    def __init__(
+        self, mean: Matrix, deviation: Matrix, *, scale: float, draws: int, seed: int, noise: float = 0.0
+    ) -> None:
+        """`mean` and `deviation` [dimensions] of the prior; `scale` multiplies the spread of the draws (0: no exploration);
+        `noise` is the share of takes that are believed to be chance before any is seen (0: none ever)."""
         self._scale, self._draws, self._seed = scale, draws, seed
         self._prior = np.diag(1.0 / np.asarray(deviation, dtype=np.float64) ** 2)
         self._start = np.asarray(mean, dtype=np.float64)
+        self._by_chance, self._takes = noise * _BEGUN, _BEGUN
         self.belief = self._believe(self._start, self._prior, 0)
+
+    @property
+    def noise(self) -> float:
+        """Share of takes that are believed to be chance."""
+        return min(self._by_chance / self._takes, _MOST_NOISE)
 
     def learn(self, pages: Sequence[Page]) -> None:
         """Take in a batch: the new belief replaces the old one as a whole, so that readers need no lock."""
         old = self.belief
-        mean, precision = maximum_a_posteriori(pages, old.mean, old.precision)
+        meant = [meant_by(page, old.mean, self.noise) for page in pages]
+        mean, precision = maximum_a_posteriori(
+            [replace(page, taken=page.taken * chances) for page, chances in zip(pages, meant, strict=True)],
+            old.mean,
+            old.precision,
+        )
+        for page, chances in zip(pages, meant, strict=True):
+            self._by_chance += page.weight * float(page.taken @ (1 - chances))
+            self._takes += page.weight * float(page.taken.sum())
         self.belief = self._believe(mean, precision, old.batches + 1)
 
     def widen(self, places: NDArray[np.int64], share: float) -> None:
@@ -80,6 +109,19 @@ class ChoiceModel:
         lower = np.linalg.cholesky(precision)
         draws = mean[:, None] + self._scale * solve_triangular(lower, noise, lower=True, trans="T")
         return Belief(mean, precision, draws, batches)
+
+
+def meant_by(page: Page, weights: Matrix, noise: float) -> Matrix:
+    """The chance that a take of each item [n] was meant, and not one of the share `noise` that take anything they look at."""
+    meant, chance = (_softmax(logits) for logits in (page.features @ weights + page.offsets, page.offsets))
+    chances: Matrix = (1 - noise) * meant / ((1 - noise) * meant + noise * chance)
+    return chances
+
+
+def _softmax(logits: Matrix) -> Matrix:
+    odds = np.exp(logits - logits.max())
+    chances: Matrix = odds / odds.sum()
+    return chances
 
 
 def maximum_a_posteriori(

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from segue.records import Candidates, Request, Scores
 from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.evidence import FEATURES, evidence
+from segue.retrieve.memory import Memory
 from segue.retrieve.query import Query
+from segue.retrieve.strategies.remembered import is_word
 from segue.retrieve.union import Floats, Union
 
 REQUEST = (
@@ -32,7 +34,7 @@ REQUEST = (
     "holidays",
 )
 STRATEGY = ("top score", "lead over second", "lead over tenth", "results", "agreement", "popularity of its first")
-ITEM = ("confidence", "popularity rank", "popularity share", "popularity")
+ITEM = ("confidence", "popularity rank", "popularity share", "popularity", "taken before")
 
 LEVELS = np.linspace(0.0, 1.0, 5)
 """Knots of the curve of popularity."""
@@ -84,15 +86,31 @@ def describe_strategies(found: Sequence[Candidates], catalogue: Snapshot) -> Flo
     return described.round(_DIGITS)
 
 
-def describe_items(union: Union, confidence: Floats, catalogue: Snapshot) -> Floats:
+def describe_items(union: Union, confidence: Floats, taken: Floats, catalogue: Snapshot) -> Floats:
     """float64 [n, len(ITEM)]: how sure the incumbent policy is (`confidence` [n]); one over the popularity rank in the union,
-    the share of the most popular there, and the popularity itself."""
+    the share of the most popular there, and the popularity itself; and how it was `taken` before [n] (see `taken_before`)."""
     shares = popularity(catalogue, union.numbers).astype(np.float64)
     rank = np.empty(len(shares))
     rank[np.argsort(-shares, kind="stable")] = np.arange(1, len(shares) + 1)
     most = max(float(shares.max(initial=0.0)), 1e-6)
-    described: Floats = np.column_stack([confidence, 1 / rank, shares / most, shares]).round(_DIGITS)
+    described: Floats = np.column_stack([confidence, 1 / rank, shares / most, shares, taken]).round(_DIGITS)
     return described
+
+
+def taken_before(query: Query, catalogue: Snapshot, memory: Memory, numbers: NDArray[np.int64]) -> Floats:
+    """float64 [n] for items, `numbers` ascending: the log of the rate at which each was taken when it was looked at under this
+    query, or one near it, against that of an item of which nothing is known (0). Until something is taken for a query all is 0:
+    where no feedback comes, what was shown must not count against it."""
+    taken = np.zeros(len(numbers))
+    seen = memory.remembered(catalogue.domain, query.text, lambda word: is_word(word, catalogue))
+    known = catalogue.numbers_of(list(seen)) if any(one.units > 0 for one in seen.values()) and len(numbers) else {}
+    if known:
+        rates = np.array([seen[id].log_rate for id in known])
+        remembered = np.fromiter(known.values(), np.int64, len(known))
+        places = np.minimum(np.searchsorted(numbers, remembered), len(numbers) - 1)
+        there = numbers[places] == remembered
+        taken[places[there]] = rates[there]
+    return taken
 
 
 def levels(popularity: Floats) -> Floats:

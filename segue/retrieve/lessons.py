@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.events import Event
 from segue.retrieve.choice_model import ChoiceModel, Page
@@ -22,9 +23,12 @@ logger = logging.getLogger(__name__)
 DRAWS = 16
 """Samples of the posterior that a page may be made from, each as likely: so every page's propensity can be counted."""
 
-_SCALE = 0.25
-"""Spread of the draws against the posterior's own. A page sums hundreds of weights, each drawn: at 1 the first pages were 3
-points of recall worse than the incumbent's, at this they are not."""
+_SCALE = 0.1
+"""Spread of the draws against the posterior's own. A page sums hundreds of weights, each drawn: at 1 the first pages were
+many points of recall worse than the incumbent's, at this they are not."""
+
+_NOISE = 0.2
+"""Share of takes that are believed to be chance before any is seen."""
 
 _BATCH = 25
 """Pages learned from at a time."""
@@ -34,9 +38,6 @@ _TAKEOVER = 200
 
 _DEEP = 10
 """What stands further down in a strategy's list is not to its credit."""
-
-_EXAMINATION = 0.5
-"""The chance that place r is looked at is taken to be r to the power of minus this."""
 
 _WIDEN = 0.05
 """Share of what was known of a strategy that is kept when it broke or became well: it has to be learned anew."""
@@ -70,9 +71,16 @@ class Known:
 class Lessons:
     """A learner for the log. Readers see whole beliefs, replaced at once, so that they need no lock."""
 
-    def __init__(self, strategies: Sequence[str], actions: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        strategies: Sequence[str],
+        actions: Mapping[str, float],
+        examination: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    ) -> None:
+        """`examination` says how likely positions (from 1) are looked at, as far as is known by now."""
         self._strategies = {name: place for place, name in enumerate(strategies)}
         self._layout = Layout(len(strategies))
+        self._examination = examination
         self._pages = OpenPages(actions, self._close)
         self._domains: dict[str, Known] = {}
 
@@ -84,7 +92,7 @@ class Lessons:
             self._domains.setdefault(
                 domain,
                 Known(
-                    ChoiceModel(mean, deviation, scale=_SCALE, draws=DRAWS, seed=seed),
+                    ChoiceModel(mean, deviation, scale=_SCALE, draws=DRAWS, seed=seed, noise=_NOISE),
                     Worth(list(self._strategies), len(REQUEST)),
                     {name: ArmHealth() for name in self._strategies},
                 ),
@@ -109,6 +117,7 @@ class Lessons:
             belief = known.model.belief
             state.update(repr((domain, known.answers, known.pages, known.takes, known.broken, known.alarms)).encode())
             state.update(belief.mean.tobytes() + belief.precision.tobytes() + belief.draws.tobytes())
+            state.update(repr(known.model.noise).encode())
             state.update(repr(known.worth.expected()).encode())
             state.update(repr([one.describe() for one in known.health.values()]).encode())
         return state.hexdigest()
@@ -132,7 +141,7 @@ class Lessons:
         told = Told.read(learning, self._strategies)
         trusted = [name for name in learning["trusted"] if name in self._strategies]
         rows = self._layout.rows(told.items, told.strategies, told.ranks, told.shares, told.request, told.lists)
-        offsets = -_EXAMINATION * np.log(page.positions)
+        offsets = np.log(self._examination(page.positions))
         weight = 1.0 / known.repeats.count(learning["query"])
         ranks = told.ranks
         held = ranks[taken > 0] > 0

@@ -4,22 +4,35 @@ A fold over the event log, exact and in order: the state is the same whether bui
 
 An item's score under a query is what was taken of it, over how often it was looked at: a click-through rate corrected for
 position. Source: Zhang and Jones, "Comparing Click Logs and Editorial Labels for Training Query Rewriting" (2007), clicks
-over expected clicks. We expect looks, not clicks, and weigh the actions.
+over expected clicks. We expect looks, not clicks, and weigh the actions. How likely a place is looked at is estimated from the
+log as well (`Examination`).
 """
 
 import hashlib
 import heapq
+import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
 from segue.events import Event
 from segue.retrieve.catalogue.predicted import same_words
+from segue.retrieve.examination import Examination
 from segue.retrieve.nearest import Known, Queries
 
-EXAMINATION: tuple[float, ...] = tuple(rank**-0.7 for rank in range(1, 101))
-"""How likely a result is looked at by its position among those of its domain, from 1; behind the last, as likely as there."""
+_PLACES = 100
+"""Positions told apart; behind the last, a result is as likely looked at as there."""
+
+_ESTIMATED = 20
+"""First positions whose examination is estimated; behind them it falls as one over the position."""
+
+_REFRESH = 250
+"""Answers after which the estimate of the examination is looked at anew."""
 
 _UNIT = 1_000_000
 """Weights and looks are added as whole millionths: exact, so that what is undone is gone, and the order of adding cannot
@@ -35,6 +48,9 @@ position-based users and one cascading user, apart from the tests: 3 to 12 looks
 
 _PLACED = 1.0
 
+_BEGUN = (2.5, 12.0)
+"""Actions and looks that the evidence of every pair begins with."""
+
 _WATCHED = 10
 """First positions whose looks are counted though nobody has acted on the item under this query."""
 
@@ -44,6 +60,9 @@ _CROWDED = 200
 _WAITING = 25_000
 """Keys of queries that nobody has acted on whose looks are kept, most have two: those shown last. Those with an action are
 never forgotten. Measured: 0.9 MB for 1,000 of ten items each."""
+
+_LEAST = 1e-3
+"""No place is looked at less than this."""
 
 Place = tuple[str, str]
 """A domain and a key of a query: '=' and the text, or '~' and its words."""
@@ -72,6 +91,14 @@ class Seen:
     def score(self) -> float:
         return self.estimate(0.0)
 
+    @property
+    def log_rate(self) -> float:
+        """Logarithm of the rate of being taken when looked at, against that of an item of which nothing is known: mean of a
+        Beta posterior, begun with 2.5 actions in 12 looks."""
+        taken = max(self.weight, 0.0)
+        rate = (_BEGUN[0] + taken) / (_BEGUN[1] + max(self.examined, taken))
+        return math.log(rate * _BEGUN[1] / _BEGUN[0])
+
     def estimate(self, expected: float) -> float:
         """The rate of being taken, when `expected` actions were predicted before any was seen.
 
@@ -84,18 +111,20 @@ class Seen:
 class Memory:
     """Learned state in memory. `actions` gives the weight of each action; a negative weight counts against an item.
 
-    `examination` is the probability that a position is looked at. It is a setting and not itself learned here: what is
-    remembered must be the same whenever the log is replayed. Raises `InvalidInput` unless it is one or more numbers in (0, 1].
+    `examination`, the probability that each position is looked at, fixes what is otherwise estimated from the log, anew
+    after every 250 answers: as a fold, so that what is remembered is the same whenever the log is replayed. Raises
+    `InvalidInput` unless it is one or more numbers in (0, 1].
     """
 
-    def __init__(self, actions: Mapping[str, float], *, examination: Sequence[float] = EXAMINATION) -> None:
-        if not examination or not all(0 < chance <= 1 for chance in examination):
+    def __init__(self, actions: Mapping[str, float], *, examination: Sequence[float] | None = None) -> None:
+        if examination is not None and not (len(examination) and all(0 < chance <= 1 for chance in examination)):
             raise InvalidInput(
                 "The examination of positions holds something else than probabilities.",
                 expected="for each position from the first, a number above 0 and up to 1",
             )
         self._units = {action: round(weight * _UNIT) for action, weight in actions.items()}
-        self._examination = tuple(round(chance * _UNIT) for chance in examination)
+        self._estimate = Examination(_ESTIMATED) if examination is None else None
+        self._look(examination if examination is not None else self._estimated())
         self._pairs: dict[Place, dict[str, Seen]] = {}
         self._waiting: OrderedDict[Place, None] = OrderedDict()
         self._queries: dict[str, Queries] = defaultdict(Queries)
@@ -103,13 +132,17 @@ class Memory:
         self._leading: dict[str, dict[str, int]] = defaultdict(dict)
         self._most: dict[tuple[str, int], tuple[dict[str, int], dict[str, float]]] = {}
         self.answers = 0
+        """Answers learned from."""
         self.feedback = 0
+        """Feedback learned from."""
         self._size = 0
 
     def learn(self, event: Event) -> None:
         """Take in one event of the log."""
         if event.kind == "answer":
             self.answers += 1
+            if self._estimate is not None and self.answers % _REFRESH == 0:
+                self._look(self._estimated())
             self._learn_shown(event)
         elif event.kind == "feedback":
             self.feedback += 1
@@ -148,6 +181,11 @@ class Memory:
         near = self.remembered(domain, text, known).get(item)
         return near if near and near.acted else None
 
+    def examination(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How likely `positions` (from 1) of a page are looked at, against the first, as far as is known by now: above 0."""
+        chances: NDArray[np.float64] = self._chances[np.minimum(positions.astype(np.int64), len(self._chances)) - 1]
+        return chances
+
     def most_taken(self, domain: str, k: int) -> dict[str, float]:
         """The `k` items with the most weighted actions, whatever was asked; at most `_LEADING`. Until they change it is the same
         object."""
@@ -171,6 +209,9 @@ class Memory:
                 state.update(repr((place, id, seen.units, seen.looks, seen.shown, seen.acted)).encode())
         for place in self._waiting:
             state.update(repr(place).encode())
+        state.update(repr(self._looks).encode())
+        if self._estimate is not None:
+            state.update(self._estimate.digest().encode())
         for domain, taken in sorted(self._taken.items()):
             for id, units in sorted(taken.items()):
                 state.update(repr((domain, id, units)).encode())
@@ -198,6 +239,8 @@ class Memory:
             if ids:
                 for key in _keys(query):
                     self._show((domain, key), ids)
+                if self._estimate is not None:
+                    self._estimate.learn(query, domain, ids, positions=places_of(event.body, domain, len(ids)))
 
     def _show(self, place: Place, ids: Sequence[str]) -> None:
         items = self._pairs.get(place)
@@ -215,12 +258,14 @@ class Memory:
                     continue
                 seen = items[id] = Seen()
             seen.shown += 1
-            seen.looks += self._examination[min(position, len(self._examination) - 1)]
+            seen.looks += self._looks[min(position, len(self._looks) - 1)]
 
     def _learn_action(self, event: Event) -> None:
         body = event.body
         domain, item = body["domain"], body["item"]
         units = self._weighed(body["action"], body.get("undoes"))
+        if self._estimate is not None and units > 0 and (position := body.get("position")):
+            self._estimate.click(body["query"], domain, item, position)
         exact, *_ = _keys(body["query"])
         for key in _keys(body["query"]):
             seen = self._acted_on((domain, key), item, body["query"])
@@ -251,8 +296,25 @@ class Memory:
             leading = {id: most for most, id in heapq.nlargest(_LEADING, [(n, id) for id, n in leading.items()])}
         self._leading[domain] = leading
 
+    def _estimated(self) -> NDArray[np.float64]:
+        """The examination of the first places as estimated by now, and of those behind them."""
+        assert self._estimate is not None
+        curve = self._estimate.curve()
+        behind = curve[-1] * _ESTIMATED / np.arange(_ESTIMATED + 1, _PLACES + 1)
+        return np.concatenate([curve, behind])
+
+    def _look(self, chances: Sequence[float] | NDArray[np.float64]) -> None:
+        self._chances = np.maximum(np.asarray(chances, dtype=np.float64), _LEAST)
+        self._looks = tuple(round(chance * _UNIT) for chance in self._chances.tolist())
+
     def _weighed(self, action: str, undoes: str | None) -> int:
         return self._units.get(action, 0) if undoes is None else -self._units.get(undoes, 0)
+
+
+def places_of(answer: Mapping[str, Any], domain: str, shown: int) -> list[int]:
+    """Places, from 1, of one domain's results on an answer's whole page; of one that did not log its page, 1, 2, … `shown`."""
+    places = [place for place, result in enumerate(answer.get("results", ()), 1) if result["domain"] == domain]
+    return places if len(places) == shown else list(range(1, shown + 1))
 
 
 def _any_taken(evidence: Iterable[Seen]) -> bool:

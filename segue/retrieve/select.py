@@ -31,7 +31,7 @@ WEIGHTS: Mapping[str, float] = MappingProxyType(
         "misspelt": 12.0,
         "related": 0.1,
         "grams": 0.75,
-        "memory": 12.0,
+        "memory": 3.0,
         "popular": 0.02,
         "new": 0.02,
         "personal": 0.5,

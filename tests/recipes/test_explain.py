@@ -53,7 +53,7 @@ def first(engine: Engine, number: int) -> str:
 def test_contributions_sum_to_the_total(engine: Engine) -> None:
     engine.feedback(answer := engine.ask("love"), answer.results[0], action="play")
     shown = text_of(engine, engine.ask("love").id)
-    sums = re.findall(r"^ +(-?\d+\.\d{3}) = (.+(?:\n +[a-z]+ [+-].+)*)", shown, re.MULTILINE)
+    sums = re.findall(r"^ +(-?\d+\.\d{3}) = (.+(?:\n +[a-z ]+ [+-].+)*)", shown, re.MULTILINE)
     assert len(sums) == len(answer.results)
     for total, parts in sums:
         values = [float(value) for value in re.findall(r"[+-]\d+\.\d{3}", parts)]

@@ -13,7 +13,6 @@ from segue.engine import Engine
 from segue.events import Event, EventLog
 from segue.recipes import learning_report
 from segue.recipes.learning_report import LearningReport
-from segue.retrieve.memory import EXAMINATION
 
 QUERIES = ("love", "mary poppins", "comedies from 1960", "hitchcock")
 
@@ -61,7 +60,7 @@ def counted(engine: Engine, domain: str) -> dict[str, Any]:
             weight = max(engine.store.actions[body.get("undoes", body["action"])], 0) * (-1 if "undoes" in body else 1)
             lost = weight * (1 / np.log2(1 + other) - 1 / np.log2(1 + own))
             regret += lost
-            corrected += lost / EXAMINATION[own - 1]
+            corrected += lost * own
     return {"answers": answers, "shown": shown, "held": held, "regret": regret, "corrected": corrected}
 
 
@@ -114,7 +113,7 @@ def test_regret_by_hand(log: EventLog, engine: Engine) -> None:
     first, third, second = (1 / np.log2(1 + place) for place in (1, 3, 2))
     lost = [2 * (first - third), third - second]  # c would have stood first, a second, b third
     assert films["regret"] == [pytest.approx(sum(lost), abs=1e-4)]
-    assert films["corrected"] == [pytest.approx(lost[0] / EXAMINATION[2] + lost[1] / EXAMINATION[1], abs=1e-4)]
+    assert films["corrected"] == [pytest.approx(lost[0] * 3 + lost[1] * 2, abs=1e-4)]
     assert films["split"] == {"t": [0.5], "x": [0.5]}
     assert films["held"] == {"t": [pytest.approx(2 / 3, abs=1e-4)], "x": [pytest.approx(2 / 3, abs=1e-4)]}
     assert films["pairs"] == [2]

@@ -84,11 +84,11 @@ def test_chances_are_recovered_from_clicks(*, sees_lists: bool) -> None:
             request[feature] = digits = float(random.random() < 0.5)
             order = random.permutation(4)
             entries = np.array([(0, 1), (0, 5), (1, 1), (1, 5)])[order]
-            positions = np.arange(1.0, 5.0)
+            looked = np.arange(1.0, 5.0) ** -0.5
             wanted = np.array([true(strategy, rank, digits) for strategy, rank in entries])
-            taken = (random.random(4) < wanted / np.sqrt(positions)).astype(np.float64)
+            taken = (random.random(4) < wanted * looked).astype(np.float64)
             ranks = [[rank if one == strategy else 0 for one in range(2)] for strategy, rank in entries]
-            pages.append((told(ranks, request), positions, taken, 1.0))
+            pages.append((told(ranks, request), looked, taken, 1.0))
         learned.learn(pages)
     for strategy, rank, digits in product((0, 1), (1, 5), (0.0, 1.0)):
         request = NOTHING.copy()
@@ -98,20 +98,20 @@ def test_chances_are_recovered_from_clicks(*, sees_lists: bool) -> None:
 
 def test_every_strategy_that_returned_an_item_is_credited() -> None:
     before, learned = arms(), arms()
-    learned.learn([(told([[1, 3], [2, 0]]), np.array([1.0, 2.0]), np.array([1.0, 0.0]), 1.0)])
+    learned.learn([(told([[1, 3], [2, 0]]), np.array([1.0, 0.5]), np.array([1.0, 0.0]), 1.0)])
     assert chance(learned, 0, 1) > chance(before, 0, 1)
     assert chance(learned, 1, 3) > chance(before, 1, 3)
     ignored = arms()
-    ignored.learn([(told([[2, 0]]), np.array([2.0]), np.array([0.0]), 1.0)])
+    ignored.learn([(told([[2, 0]]), np.array([0.5]), np.array([0.0]), 1.0)])
     assert chance(ignored, 0, 2) < chance(before, 0, 2)
     assert chance(ignored, 1, 2) == pytest.approx(chance(before, 1, 2))
 
 
 def test_what_stands_where_hardly_anybody_looks_teaches_little() -> None:
     moved = []
-    for position in (1.0, 10.0):
+    for looked in (1.0, 0.1):
         learned = arms()
-        learned.learn([(told([[1, 0]]), np.array([position]), np.array([0.0]), 1.0)])
+        learned.learn([(told([[1, 0]]), np.array([looked]), np.array([0.0]), 1.0)])
         moved.append(chance(arms(), 0, 1) - chance(learned, 0, 1))
     assert 0 < moved[1] < moved[0] / 5
 

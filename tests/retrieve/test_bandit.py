@@ -150,7 +150,7 @@ def test_scores_are_what_was_logged_times_what_was_learned(
     utilities = rows @ policy.lessons.of("films").model.belief.mean
     np.testing.assert_allclose(spent.totals, utilities, atol=1e-4)
     np.testing.assert_allclose(spent.contributions.sum(axis=1), utilities, atol=1e-4)
-    assert spent.parts == (*NAMES, "popularity")
+    assert spent.parts == (*NAMES, "popularity", "taken before")
     if len(spent.kept):
         assert spent.kept.scores[0] == 1.0
         np.testing.assert_allclose(spent.kept.scores, np.exp(utilities - utilities[0]), rtol=1e-3)

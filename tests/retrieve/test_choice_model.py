@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_softmax
 
-from segue.retrieve.choice_model import ChoiceModel, Matrix, Page, maximum_a_posteriori
+from segue.retrieve.choice_model import ChoiceModel, Matrix, Page, maximum_a_posteriori, meant_by
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -272,3 +272,28 @@ def test_widening_forgets_some_weights_and_leaves_the_others(seed: int, share: f
     assert after.batches == before.batches
     before_deviation, after_deviation = (np.diag(np.linalg.inv(one.precision)) for one in (before, after))
     assert (after_deviation[forgotten] >= before_deviation[forgotten] - 1e-9).all()
+
+
+def test_takes_without_a_reason_are_told_from_meant_ones() -> None:
+    """A third of the takes is chance: who knows of such is nearer to the weights of the others, and says about how many."""
+    random, truth = np.random.default_rng(5), np.array([2.0, -1.0, 0.0, 0.6])
+    pages = simulated(random, truth, 3000)
+    for place in range(0, len(pages), 3):
+        looked = np.exp(pages[place].offsets)
+        pages[place] = replace(pages[place], taken=random.multinomial(1, looked / looked.sum()).astype(np.float64))
+    told, untold = (ChoiceModel(truth / 2, np.ones(4), scale=1.0, draws=1, seed=0, noise=noise) for noise in (0.2, 0.0))
+    for start in range(0, len(pages), 25):
+        told.learn(pages[start : start + 25])
+        untold.learn(pages[start : start + 25])
+    near, far = (np.abs(model.belief.mean - truth).max() for model in (told, untold))
+    assert near < 0.7 * far
+    assert 0.2 < told.noise < 0.4
+    assert untold.noise == 0.0
+
+
+def test_a_take_is_meant_as_far_as_the_weights_say_so() -> None:
+    page = Page(np.array([[3.0], [0.0]]), np.log([0.5, 1.0]), np.ones(2))
+    meant, chance = np.exp(log_softmax([3.0 + np.log(0.5), 0.0])), np.array([1 / 3, 2 / 3])
+    expected = 0.8 * meant / (0.8 * meant + 0.2 * chance)
+    np.testing.assert_allclose(meant_by(page, np.ones(1), 0.2), expected)
+    np.testing.assert_allclose(meant_by(page, np.ones(1), 0.0), 1.0)

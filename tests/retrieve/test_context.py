@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.encode.encoder import Vectors
+from segue.events import Event
 from segue.records import Candidates, Request
 from segue.retrieve.catalogue import Catalogue, Snapshot
 from segue.retrieve.catalogue.tables import from_mappings
@@ -20,7 +21,9 @@ from segue.retrieve.context import (
     describe_request,
     describe_strategies,
     levels,
+    taken_before,
 )
+from segue.retrieve.memory import Memory
 from segue.retrieve.query import Query
 from segue.retrieve.union import Floats, unite
 
@@ -202,20 +205,39 @@ def test_a_list_is_described_the_same_wherever_it_stands(
 
 def test_what_is_said_of_items(catalogue: Snapshot) -> None:
     union = unite([listed(catalogue, "a", [4, 29, 10], [3.0, 2.0, 1.0])])
-    described = describe_items(union, np.array([1.0, 2.0, 3.0]), catalogue)
+    described = describe_items(union, np.array([1.0, 2.0, 3.0]), np.array([0.0, -1.0, 2.0]), catalogue)
     shares = catalogue.shares[[4, 10, 29]]
     assert described.shape == (3, len(ITEM))
-    expected = np.column_stack([[1.0, 2.0, 3.0], [1 / 3, 1 / 2, 1.0], shares / shares.max(), shares])
+    expected = np.column_stack([[1.0, 2.0, 3.0], [1 / 3, 1 / 2, 1.0], shares / shares.max(), shares, [0.0, -1.0, 2.0]])
     np.testing.assert_allclose(described, expected, atol=1e-4)
 
 
 def test_items_that_nobody_knows_and_no_items(catalogue: Snapshot) -> None:
     union = unite([listed(catalogue, "a", [0], [3.0])])
-    assert np.isfinite(describe_items(union, np.ones(1), catalogue)).all()
-    assert describe_items(unite([]), np.zeros(0), catalogue).shape == (0, len(ITEM))
+    assert np.isfinite(describe_items(union, np.ones(1), np.zeros(1), catalogue)).all()
+    assert describe_items(unite([]), np.zeros(0), np.zeros(0), catalogue).shape == (0, len(ITEM))
 
 
 @given(popularity=st.floats(0, 1), heights=st.lists(st.floats(-3, 3), min_size=len(LEVELS), max_size=len(LEVELS)))
 def test_weights_on_the_levels_are_a_piecewise_linear_curve(popularity: float, heights: list[float]) -> None:
     curve = levels(np.array([popularity])) @ np.array(heights)
     assert curve[0] == pytest.approx(np.interp(popularity, LEVELS, heights), abs=1e-9)
+
+
+def test_how_items_were_taken_before(catalogue: Snapshot) -> None:
+    """Each item in its place, items that are not asked about left out, 0 for those of which nothing is known."""
+    memory = Memory({"click": 1.0}, examination=[1.0])
+    numbers = np.array([4, 10, 29])
+    ids = catalogue.ids_of([4, 10, 29, 12])
+    shown = [ids[number] for number in (29, 12, 4)]
+    memory.learn(Event("a", "answer", 0.0, {"shown": [["love", catalogue.domain, shown]], "results": []}))
+    assert not taken_before(asked("love"), catalogue, memory, numbers).any()  # nothing was taken yet
+    click = {"answer": "a", "domain": catalogue.domain, "item": ids[29], "action": "click", "query": "love"}
+    memory.learn(Event("b", "feedback", 0.0, click))
+    query = asked("love")
+    seen = memory.remembered(catalogue.domain, "love")
+    expected = [seen[ids[4]].log_rate, 0.0, seen[ids[29]].log_rate]
+    assert taken_before(query, catalogue, memory, numbers).tolist() == expected
+    assert expected[0] < 0 < expected[2]
+    assert taken_before(query, catalogue, Memory({}), numbers).tolist() == [0.0, 0.0, 0.0]
+    assert taken_before(query, catalogue, memory, numbers[:0]).shape == (0,)

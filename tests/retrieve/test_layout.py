@@ -69,13 +69,13 @@ def test_blocks_share_nothing_and_leave_out_only_the_items_weights(known: int) -
     assert rows[0, :first].any()
 
 
-def test_the_prior_is_the_incumbents_confidence_alone() -> None:
+def test_the_prior_is_the_incumbents_confidence_and_what_was_taken_before() -> None:
     layout = Layout(4)
     mean, deviation = layout.prior()
     assert len(mean) == len(deviation) == len(layout)
     assert (deviation > 0).all()
     items = np.random.default_rng(0).uniform(0, 1, (7, len(ITEM)))
-    np.testing.assert_allclose(layout.of_items(items, mean[:, None])[:, 0], items[:, 0])
+    np.testing.assert_allclose(layout.of_items(items, mean[:, None])[:, 0], items[:, 0] + items[:, 4])
     assert (mean[np.concatenate([layout.block(strategy) for strategy in range(4)])] == 0).all()
 
 

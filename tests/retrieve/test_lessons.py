@@ -58,7 +58,7 @@ def acted(answer: str, item: int, action: str = "click", domain: str = "films", 
 
 
 def lessons(events: Iterable[Event] = (), names: Sequence[str] = NAMES) -> Lessons:
-    learned = Lessons(names, ACTIONS)
+    learned = Lessons(names, ACTIONS, lambda positions: 1 / positions)
     for event in events:
         learned.learn(event)
     return learned

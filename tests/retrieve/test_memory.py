@@ -14,7 +14,7 @@ from segue.errors import InvalidInput
 from segue.events import Event, EventLog
 from segue.rank.measures import ndcg
 from segue.retrieve import memory as module
-from segue.retrieve.memory import EXAMINATION, Memory
+from segue.retrieve.memory import Memory
 from segue.store import ACTIONS
 
 FIRST = 2 / 7
@@ -299,6 +299,9 @@ def test_examination_that_is_no_probability(examination: tuple[float, ...]) -> N
 # -- noise ------------------------------------------------------------------------------------------------------------
 
 
+EXPECTED = tuple(rank**-0.7 for rank in range(1, 11))
+
+
 def simulated(examination: Sequence[float], steepness: float, shows: int, *, queries: int = 60) -> tuple[float, float]:
     """nDCG@10 of what is shown and of what is remembered, against the best order of what is shown.
 
@@ -328,15 +331,45 @@ def simulated(examination: Sequence[float], steepness: float, shows: int, *, que
 @pytest.mark.parametrize("steepness", [0.5, 1.0, 2.0])
 def test_noisy_clicks_on_a_biased_page_teach_the_right_order(steepness: float) -> None:
     """Whether people look as we expect or not: better than the page, and than a rate that does not know of positions."""
-    page, corrected = simulated(EXAMINATION, steepness, 60)
+    page, corrected = simulated(EXPECTED, steepness, 60)
     _, naive = simulated((1.0,), steepness, 60)
     assert corrected > page
     assert corrected > naive
 
 
 def test_enough_noisy_clicks_reach_the_right_order() -> None:
-    _, corrected = simulated(EXAMINATION, 0.7, 100)
+    _, corrected = simulated(EXPECTED, 0.7, 100)
     assert corrected > 0.94
+
+
+@pytest.mark.parametrize("steepness", [0.3, 1.5])
+def test_how_likely_a_place_is_looked_at_is_estimated_from_the_log(steepness: float) -> None:
+    """From 1 / rank at the start towards what people do, as far as items were moved."""
+    random, memory = np.random.default_rng(3), Memory(ACTIONS)
+    ranks = np.arange(1.0, 9.0)
+    np.testing.assert_allclose(memory.examination(ranks), 1 / ranks)
+    for show in range(6000):
+        query, order = str(show % 40), random.permutation(8)
+        memory.learn(shown(str(show), query, [str(item) for item in order]))
+        looked = random.random(8) < ranks**-steepness
+        for place in np.flatnonzero(looked & (random.random(8) < np.where(order < 3, 0.6, 0.2))).tolist():
+            event = acted(f"{show} {place}", query, str(order[place]), "click")
+            memory.learn(Event(event.id, event.kind, event.time, {**event.body, "position": place + 1}))
+    estimated = memory.examination(ranks)
+    assert estimated[0] == 1.0
+    assert abs(estimated - ranks**-steepness).max() < 0.15
+    assert abs(estimated - ranks**-steepness).sum() < 0.5 * abs(1 / ranks - ranks**-steepness).sum()
+
+
+def test_what_is_known_of_an_item_is_the_log_of_its_rate() -> None:
+    """Against a Beta posterior that begins with 2.5 actions in 12 looks; what nobody acted on counts against an item."""
+    memory = Memory(ACTIONS, examination=[1.0])
+    for place in range(12):
+        memory.learn(shown(str(place), "love", ["f1", "f2"]))
+        memory.learn(acted(str(place), "love", "f1", "click"))
+    seen = memory.remembered("films", "love")
+    assert seen["f1"].log_rate == pytest.approx(np.log((2.5 + 12) / (12 + 12) / (2.5 / 12)))
+    assert seen["f2"].log_rate == pytest.approx(np.log(2.5 / (12 + 12) / (2.5 / 12)))
 
 
 # -- the nearest query --------------------------------------------------------------------------------------------------

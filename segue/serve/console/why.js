@@ -57,7 +57,7 @@ export function Details(shown) {
   `;
 }
 
-/** What each strategy, and popularity, adds to the total by which the domain's results are ordered. */
+/** What each strategy, popularity, and what was taken before adds to the total by which the domain's results are ordered. */
 function Parts({ answer, result }) {
   const { total, ...parts } = answer.trace.contributions?.[nameOf(result)] ?? {};
   if (total === undefined) return null;

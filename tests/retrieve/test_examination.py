@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
 from segue.rank.clicks import Behaviour, Cascade, PositionBased
-from segue.rank.examination import Examination
+from segue.retrieve.examination import Examination
 
 PLACES = 8
 RANKS = np.arange(1, PLACES + 1, dtype=np.float64)
