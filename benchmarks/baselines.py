@@ -7,7 +7,6 @@ which is more than any learner from clicks is told. Each is made for the strateg
     run.policy = policies()["greedy quotas"](list(run.family), run.memory)
 """
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -128,12 +127,12 @@ class VowpalWabbit:
         return ReciprocalRankFusion().choose(query, catalogue, strategies, budget, found)
 
     def spend(self, query: Query, catalogue: Snapshot, found: Sequence[Candidates], budget: int) -> Spent:
-        request = describe_request(query, catalogue, self._memory.taken_for(catalogue.domain, query.text))
+        request = describe_request(query, catalogue, self._memory)
         told = _shared(request, [one.strategy for one in found], describe_strategies(found, catalogue))
         chances = np.array(self._workspace.predict([told, *self._actions()]), dtype=np.float64)
         chances /= chances.sum()
-        key = zlib.crc32(f"{catalogue.domain}\x1f{query.text}\x1f{self._learned}".encode())
-        action = int(np.random.default_rng((query.request.seed, key)).choice(len(chances), p=chances))
+        random = query.random("Vowpal Wabbit", catalogue.domain, self._learned)
+        action = int(random.choice(len(chances), p=chances))
         spent = list(self._configurations.values())[action].merge(found, budget)
         logged = {"shared": told, "action": action, "probability": float(chances[action])}
         return Spent(spent.kept, spent.totals, spent.parts, spent.contributions, logged)

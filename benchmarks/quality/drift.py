@@ -14,13 +14,9 @@ Resumable: every run is a file in --work; collections and lists are shared with 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +25,8 @@ import numpy as np
 from matplotlib import pyplot
 
 from benchmarks.quality.selection import FILES, prepare, splits
-from benchmarks.record import DATA, RESULTS, save
+from benchmarks.record import save
+from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import DOMAIN, LEARNING, Collection, broken, opened
 from segue.recipes.simulate import Break, Simulation, statics
@@ -58,8 +55,8 @@ class Course:
         return self.later[-1]
 
 
-def one_run(job: Job, chosen: argparse.Namespace) -> str:
-    """One collection, kind of people and seed; returns a line about it."""
+def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """One collection, kind of people and seed, and a line about it."""
     name, clicks, seed = job
     started, course = time.time(), Course(chosen.warm, tuple(chosen.later))
     catalogue, judgements = (chosen.data / part for part in FILES[name])
@@ -84,11 +81,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> str:
             "exploration": exploring(collection, stream, crowd, seed, course),
             "seconds": round(time.time() - started),
         }
-    file = run_file(chosen, job)
-    temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps(result))
-    temporary.replace(file)
-    return f"{file.stem}: {result['recall']}, alarms {result['alarms']}, {result['seconds']} s"
+    return result, f"{result['recall']}, alarms {result['alarms']}, {result['seconds']} s"
 
 
 def breaking(
@@ -167,7 +160,7 @@ def fusion_with(collection: Collection, sample: list[int], strongest: list[str],
     return float(np.mean(found))
 
 
-def run_file(chosen: argparse.Namespace, job: Job) -> Path:
+def run_file(job: Job, chosen: argparse.Namespace) -> Path:
     return Path(chosen.work) / f"drift-{'-'.join(map(str, job))}-{chosen.warm}-{chosen.later[-1]}.json"
 
 
@@ -284,37 +277,22 @@ def draw(result: dict[str, Any], file: Path) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=DATA / "retrieve", help="folder that holds msrd/ and mixed/")
-    options.add_argument("--collections", nargs="+", default=list(FILES), choices=list(FILES))
+    options = arguments(__doc__, data="msrd/ and mixed/", collections=list(FILES), work="/tmp/segue-selection")
     options.add_argument("--measured", type=int, default=400, help="unseen queries looked at each time")
     options.add_argument("--warm", type=int, default=1500, help="interactions before anything happens")
     options.add_argument("--later", type=int, nargs="+", default=list(LATER), help="when to look after the break")
-    options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--processes", type=int, default=2)
-    options.add_argument(
-        "--work", type=Path, default=Path("/tmp/segue-selection"), help="indexes, lists and finished runs"
-    )
-    options.add_argument("--out", type=Path, default=RESULTS)
-    options.add_argument("--gather", action="store_true", help="only gather the runs that are finished")
     chosen = options.parse_args()
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    jobs = [
+    jobs: list[Job] = [
         (name, clicks, seed)
         for seed in range(chosen.seeds)
         for name in chosen.collections
         for clicks in ("position", "cascade")
     ]
-    if not chosen.gather:
-        prepare(chosen)
-        left = [job for job in jobs if not run_file(chosen, job).exists()]
-        with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-            for number, line in enumerate(pool.map(partial(one_run, chosen=chosen), left), 1):
-                print(f"{number} of {len(left)}: {line}", flush=True)
+    prepare(chosen)
+    run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, list[dict[str, Any]]] = {}
-    for job in jobs:
-        if run_file(chosen, job).exists():
-            runs.setdefault(f"{job[0]}, {job[1]}", []).append(json.loads(run_file(chosen, job).read_text()))
+    for job, run in finished(jobs, run_file, chosen):
+        runs.setdefault(f"{job[0]}, {job[1]}", []).append(run)
     result = {
         "warm": chosen.warm,
         "later": chosen.later,

@@ -12,11 +12,7 @@ Resumable: every run (collection, people, seed, policy) is a file in --work, whi
 """
 
 import argparse
-import json
 import time
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +20,8 @@ import numpy as np
 
 from benchmarks.baselines import policies, tuned
 from benchmarks.quality.selection import BUDGET, FILES, TUNED_ON, prepare, splits
-from benchmarks.record import DATA, RESULTS, save
+from benchmarks.record import save
+from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import opened
 from segue.recipes.simulate import Simulation
@@ -36,8 +33,8 @@ NAMES = (*policies(), *FIXED)
 Job = tuple[str, str, str, int, str]
 
 
-def one_run(job: Job, chosen: argparse.Namespace) -> str:
-    """One policy among one kind of people; returns a line about it."""
+def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """One policy among one kind of people, and a line about it."""
     name, clicks, noise, seed, policy = job
     started = time.time()
     catalogue, judgements = (chosen.data / part for part in FILES[name])
@@ -59,14 +56,10 @@ def one_run(job: Job, chosen: argparse.Namespace) -> str:
             run.budget = budget
             measured[budget] = run.measure(sample).values
     result = {"job": job, "measured": measured, "seconds": round(time.time() - started)}
-    file = run_file(chosen, job)
-    temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps(result))
-    temporary.replace(file)
-    return f"{file.stem}: {np.mean(measured[BUDGET]['recall']):.3f}, {result['seconds']} s"
+    return result, f"{np.mean(measured[BUDGET]['recall']):.3f}, {result['seconds']} s"
 
 
-def run_file(chosen: argparse.Namespace, job: Job) -> Path:
+def run_file(job: Job, chosen: argparse.Namespace) -> Path:
     name = "-".join(map(str, job)).replace(" ", "_").replace(",", "")
     return Path(chosen.work) / f"policies-{name}-{chosen.interactions}-{chosen.measured}.json"
 
@@ -106,23 +99,14 @@ def as_table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=DATA / "retrieve", help="folder that holds msrd/ and mixed/")
-    options.add_argument("--collections", nargs="+", default=list(FILES), choices=list(FILES))
+    options = arguments(__doc__, data="msrd/ and mixed/", collections=list(FILES), work="/tmp/segue-selection")
     options.add_argument("--policies", nargs="+", default=list(NAMES), choices=list(NAMES))
     options.add_argument(
         "--people", type=int, default=len(PEOPLE), help="how many kinds of people, in the order of PEOPLE"
     )
     options.add_argument("--interactions", type=int, default=5000)
     options.add_argument("--measured", type=int, default=400, help="unseen queries that are measured")
-    options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--processes", type=int, default=2)
-    options.add_argument(
-        "--work", type=Path, default=Path("/tmp/segue-selection"), help="indexes, lists and finished runs"
-    )
-    options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    chosen.work.mkdir(parents=True, exist_ok=True)
     jobs: list[Job] = [
         (name, *people, seed, policy)
         for seed in range(chosen.seeds)
@@ -131,14 +115,10 @@ def main() -> None:
         for policy in chosen.policies
     ]
     prepare(chosen)
-    left = [job for job in jobs if not run_file(chosen, job).exists()]
-    with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-        for number, line in enumerate(pool.map(partial(one_run, chosen=chosen), left), 1):
-            print(f"{number} of {len(left)}: {line}", flush=True)
+    run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for job in jobs:
-        key = f"{job[0]}, {job[1]} clicks, {job[2]} noise"
-        runs.setdefault(key, {}).setdefault(job[4], []).append(json.loads(run_file(chosen, job).read_text()))
+    for job, run in finished(jobs, run_file, chosen):
+        runs.setdefault(f"{job[0]}, {job[1]} clicks, {job[2]} noise", {}).setdefault(job[4], []).append(run)
     result = {
         "interactions": chosen.interactions,
         "seeds": chosen.seeds,

@@ -17,13 +17,9 @@ Resumable: every run (collection, people, seed) is a file in --work; delete it t
 import argparse
 import csv
 import gzip
-import json
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +32,8 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 
 from benchmarks.quality.judged_search import chosen_on
-from benchmarks.record import DATA, RESULTS, save
+from benchmarks.record import save
+from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import DOMAIN, LEARNING, Collection, opened
 from segue.recipes.judgements import load
@@ -54,6 +51,9 @@ FILES = {
 PEOPLE = (("position", "low"), ("cascade", "high"), ("position", "high"), ("cascade", "low"))
 INTERACTIONS = {"mixed": 20_000, "msrd": 10_000}
 CHECKPOINTS = (0, 500, 1000, 2000, 5000, 10_000, 20_000)
+Job = tuple[str, str, str, int]
+"""A collection, how people click, with what noise, and the seed."""
+
 BUDGET = 10
 TUNED_ON = 500
 """Judged queries that the tuned fusion may see."""
@@ -87,11 +87,10 @@ def by_cluster(collection: Collection, seed: int) -> tuple[list[int], list[int]]
     return [place for place in places if of[place] not in unseen], [place for place in places if of[place] in unseen]
 
 
-def one_run(job: tuple[str, str, str, int], chosen: argparse.Namespace) -> str:
-    """One stream of people; writes every query's figures at every checkpoint. Returns a line about it."""
+def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """One stream of people: every query's figures at every checkpoint, and a line about them."""
     name, clicks, noise, seed = job
     interactions = min(INTERACTIONS[name], chosen.interactions)
-    file = run_file(chosen.work, job, chosen)
     started = time.time()
     catalogue, judgements = (chosen.data / part for part in FILES[name])
     with opened(catalogue, judgements, store=chosen.work / name, quiet=True) as (_, collection):
@@ -115,11 +114,8 @@ def one_run(job: tuple[str, str, str, int], chosen: argparse.Namespace) -> str:
             "pages learned from": run.policy.lessons.of(DOMAIN).pages if isinstance(run.policy, Bandit) else 0,
             "seconds": round(time.time() - started),
         }
-    temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps(result))
-    temporary.replace(file)
     last = [float(np.mean(values["recall"])) for values in live.values()]
-    return f"{file.stem}: recall {' '.join(f'{one:.3f}' for one in last)}, {result['seconds']} s"
+    return result, f"recall {' '.join(f'{one:.3f}' for one in last)}, {result['seconds']} s"
 
 
 def repeats(run: Simulation, count: int, seed: int) -> list[int]:
@@ -144,8 +140,8 @@ def marks(interactions: int) -> list[int]:
     return [mark for mark in CHECKPOINTS if mark < interactions] + [interactions]
 
 
-def run_file(work: Path, job: tuple[str, str, str, int], chosen: argparse.Namespace) -> Path:
-    return work / f"{'-'.join(map(str, job))}-{chosen.interactions}-{chosen.measured}.json"
+def run_file(job: Job, chosen: argparse.Namespace) -> Path:
+    return Path(chosen.work) / f"{'-'.join(map(str, job))}-{chosen.interactions}-{chosen.measured}.json"
 
 
 def baselines(collection: Collection, asked: Sequence[int], sample: Sequence[int], seed: int) -> dict[str, Mean]:
@@ -331,9 +327,7 @@ def draw(result: dict[str, Any], file: Path) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=DATA / "retrieve", help="folder that holds msrd/ and mixed/")
-    options.add_argument("--collections", nargs="+", default=list(FILES), choices=list(FILES))
+    options = arguments(__doc__, data="msrd/ and mixed/", collections=list(FILES), work="/tmp/segue-selection")
     options.add_argument("--interactions", type=int, default=20_000, help="at most so many; on msrd 10,000 are enough")
     options.add_argument(
         "--measured", type=int, default=400, help="unseen and repeated queries looked at at a checkpoint"
@@ -341,32 +335,18 @@ def main() -> None:
     options.add_argument(
         "--people", type=int, default=len(PEOPLE), help="how many kinds of people, in the order of PEOPLE"
     )
-    options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--processes", type=int, default=2)
-    options.add_argument(
-        "--work", type=Path, default=Path("/tmp/segue-selection"), help="indexes, lists and finished runs"
-    )
-    options.add_argument("--out", type=Path, default=RESULTS)
-    options.add_argument("--gather", action="store_true", help="only gather the runs that are finished")
     chosen = options.parse_args()
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    jobs = [
+    jobs: list[Job] = [
         (name, *people, seed)
         for people in PEOPLE[: chosen.people]
         for seed in range(chosen.seeds)
         for name in chosen.collections
     ]
-    if not chosen.gather:
-        prepare(chosen)
-        left = [job for job in jobs if not run_file(chosen.work, job, chosen).exists()]
-        with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-            for number, line in enumerate(pool.map(partial(one_run, chosen=chosen), left), 1):
-                print(f"{number} of {len(left)}: {line}", flush=True)
+    prepare(chosen)
+    run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, list[dict[str, Any]]] = {}
-    for job in jobs:
-        file = run_file(chosen.work, job, chosen)
-        if file.exists():
-            runs.setdefault(f"{job[0]}, {job[1]} clicks, {job[2]} noise", []).append(json.loads(file.read_text()))
+    for job, run in finished(jobs, run_file, chosen):
+        runs.setdefault(f"{job[0]}, {job[1]} clicks, {job[2]} noise", []).append(run)
     result = {
         "interactions": chosen.interactions,
         "measured queries": chosen.measured,
@@ -379,7 +359,10 @@ def main() -> None:
 
 
 def prepare(chosen: argparse.Namespace) -> None:
-    """Index every collection and ask every strategy once, before runs share them."""
+    """Index every collection and ask every strategy once, before runs share them; not to --gather."""
+    if chosen.gather:
+        return
+    chosen.work.mkdir(parents=True, exist_ok=True)
     for name in chosen.collections:
         with opened(*(chosen.data / part for part in FILES[name]), store=chosen.work / name) as (_, collection):
             collection.fill(range(len(collection)), keep=chosen.work / f"{name}.npz")

@@ -21,9 +21,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +32,8 @@ import numpy as np
 from matplotlib import pyplot
 
 from benchmarks.quality.selection import compared
-from benchmarks.record import DATA, RESULTS, save
+from benchmarks.record import save
+from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import Collection, opened
 from segue.recipes.simulate import Simulation, split, statics
@@ -125,8 +123,8 @@ def prepare(name: str, chosen: argparse.Namespace) -> None:
         collection.fill(range(len(collection)), keep=chosen.work / f"{name}.npz")
 
 
-def one_run(job: Job, chosen: argparse.Namespace) -> str:
-    """One stream of people; writes every unseen query's figures at every checkpoint. Returns a line about it."""
+def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """One stream of people: every unseen query's figures at every checkpoint, and a line about them."""
     name, clicks, noise, seed = job
     started = time.time()
     with opened(*convert(name, chosen.data, chosen.work), store=chosen.work / name, quiet=True) as (_, collection):
@@ -136,11 +134,8 @@ def one_run(job: Job, chosen: argparse.Namespace) -> str:
             **streamed(collection, clicks, noise, seed, chosen.interactions),
             "seconds": round(time.time() - started),
         }
-    file = run_file(job, chosen)
-    file.with_suffix(".new").write_text(json.dumps(result))
-    file.with_suffix(".new").replace(file)
     recall = " ".join(f"{np.mean(values['recall']):.3f}" for values in result["live"].values())
-    return f"{file.stem}: recall {recall}, {result['seconds']} s"
+    return result, f"recall {recall}, {result['seconds']} s"
 
 
 def streamed(collection: Collection, clicks: str, noise: str, seed: int, interactions: int) -> dict[str, Any]:
@@ -255,29 +250,22 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=DATA / "retrieve", help="holds cranfield/ and vaswani-npl/")
-    options.add_argument("--collections", nargs="+", default=list(COLLECTIONS), choices=list(COLLECTIONS))
-    options.add_argument("--interactions", type=int, default=2000)
-    options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--processes", type=int, default=2)
-    options.add_argument(
-        "--work", type=Path, default=Path("/tmp/segue-untuned"), help="indexes, lists and finished runs"
+    options = arguments(
+        __doc__, data="cranfield/ and vaswani-npl/", collections=list(COLLECTIONS), work="/tmp/segue-untuned"
     )
-    options.add_argument("--out", type=Path, default=RESULTS)
+    options.add_argument("--interactions", type=int, default=2000)
     chosen = options.parse_args()
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    jobs = [(name, *people, seed) for seed in range(chosen.seeds) for name in chosen.collections for people in PEOPLE]
-    for name in chosen.collections:
-        prepare(name, chosen)
-    left = [job for job in jobs if not run_file(job, chosen).exists()]
-    with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-        for number, line in enumerate(pool.map(partial(one_run, chosen=chosen), left), 1):
-            print(f"{number} of {len(left)}: {line}", flush=True)
+    jobs: list[Job] = [
+        (name, *people, seed) for seed in range(chosen.seeds) for name in chosen.collections for people in PEOPLE
+    ]
+    if not chosen.gather:
+        chosen.work.mkdir(parents=True, exist_ok=True)
+        for name in chosen.collections:
+            prepare(name, chosen)
+    run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, list[dict[str, Any]]] = {}
-    for job in jobs:
-        key = f"{job[0]}, {job[1]} clicks, {job[2]} noise"
-        runs.setdefault(key, []).append(json.loads(run_file(job, chosen).read_text()))
+    for job, run in finished(jobs, run_file, chosen):
+        runs.setdefault(f"{job[0]}, {job[1]} clicks, {job[2]} noise", []).append(run)
     result = {
         "interactions": chosen.interactions,
         "budget": BUDGET,

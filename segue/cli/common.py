@@ -12,6 +12,15 @@ from segue.errors import NotBuilt, SegueError
 
 _PORT = 8765
 store_option = click.option("--store", type=click.Path(path_type=Path), required=True, help="The store's folder.")
+catalogue_option = click.option(
+    "--catalogue", type=click.Path(path_type=Path), required=True, help="File of items, as for `segue index`."
+)
+judgements_option = click.option(
+    "--judgements",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="TSV with query_id, query, doc_id, grade (header; .gz accepted).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 host_option = click.option(
     "--host",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from segue.cli.common import json_option, print_json, say, store_option
+from segue.cli.common import catalogue_option, json_option, judgements_option, print_json, say, store_option
 from segue.engine import Engine
 from segue.errors import InvalidInput
 from segue.events import EventLog
@@ -24,15 +24,8 @@ from segue.store import Store
 
 
 @click.command()
-@click.option(
-    "--catalogue", type=click.Path(path_type=Path), required=True, help="File of items, as for `segue index`."
-)
-@click.option(
-    "--judgements",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="TSV with query_id, query, doc_id, grade (header; .gz accepted).",
-)
+@catalogue_option
+@judgements_option
 @click.option("--interactions", type=click.IntRange(min=1), required=True, help="How often people ask.")
 @click.option("--budget", default=10, show_default=True, help="Candidates that are kept and shown.")
 @click.option(
@@ -123,15 +116,8 @@ def evaluate() -> None:
 
 
 @evaluate.command("search")
-@click.option(
-    "--catalogue", type=click.Path(path_type=Path), required=True, help="File of items, as for `segue index`."
-)
-@click.option(
-    "--judgements",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="TSV with query_id, query, doc_id, grade (header; .gz accepted).",
-)
+@catalogue_option
+@judgements_option
 @click.option("--budget", default=10, show_default=True, help="Candidates that are handed on.")
 @click.option("--strategies", help="Names with commas between.  [default: all]")
 @click.option("--queries", type=click.IntRange(min=1), help="Only so many queries, drawn at random.  [default: all]")

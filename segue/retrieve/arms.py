@@ -217,13 +217,8 @@ class _Learning:
             known.arms.learn(known.waiting)
             known.waiting = []
 
-    def _context(self, query: Query, catalogue: Snapshot) -> Floats:
-        return describe_request(query, catalogue, self._memory.taken_for(catalogue.domain, query.text))
-
     def _random(self, query: Query, catalogue: Snapshot) -> np.random.Generator:
-        """The same request, seed and learned state draw the same; another request draws anew."""
-        key = f"{self.name}\x1f{catalogue.domain}\x1f{query.text}\x1f{self.of(catalogue.domain).arms.batches}"
-        return np.random.default_rng((query.request.seed, zlib.crc32(key.encode())))
+        return query.random(self.name, catalogue.domain, self.of(catalogue.domain).arms.batches)
 
     def _spend(
         self,
@@ -238,7 +233,7 @@ class _Learning:
     ) -> Spent:
         """Keep `budget` items, ordered by noisy-or (by the incumbent's fusion when this page `explores`). Items with an entry
         that is `within` a quota, bool [entries, draws], go before others."""
-        request, lists = self._context(query, catalogue), describe_strategies(found, catalogue)
+        request, lists = describe_request(query, catalogue, self._memory), describe_strategies(found, catalogue)
         union = unite(found)
         fusion = self.incumbent.gains(union, found)
         of = np.array([self._strategies[one.strategy] for one in found], dtype=np.int64)
@@ -375,7 +370,7 @@ class GreedyQuotas(_Learning):
         ranks = np.tile(np.arange(1, budget + 1), len(house))
         lists = np.zeros((len(self._strategies), len(STRATEGY)))
         arms = self.of(catalogue.domain).arms
-        chances = arms.chances(np.repeat(of, budget), ranks, self._context(query, catalogue), lists)
+        chances = arms.chances(np.repeat(of, budget), ranks, describe_request(query, catalogue, self._memory), lists)
         missed = self._overlap(catalogue.domain).missed[np.ix_(of, of)]
         return greedy(chances.reshape(len(house), budget, DRAWS), missed)
 

@@ -6,7 +6,6 @@ Each candidate's utility is a sum over the strategies that returned it: what eac
 learned as well (`worth`), and whether one has broken (`health`). All of it is a fold over the event log (`lessons`).
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -113,7 +112,8 @@ class Bandit:
         well = [name for name in strategies if name not in known.broken]
         asked = [(name, 1.0) for name in well]
         if self._mode == "economical":
-            asked = known.worth.choose(self._context(query, catalogue), well, found, random, explore=self._explore)
+            context = describe_request(query, catalogue, self.memory)
+            asked = known.worth.choose(context, well, found, random, explore=self._explore)
         if found is None:
             broken = [name for name in strategies if name in known.broken]
             asked += [(name, _TRICKLE) for name in broken if random.random() < _TRICKLE]
@@ -122,7 +122,7 @@ class Bandit:
     def spend(self, query: Query, catalogue: Snapshot, found: Sequence[Candidates], budget: int) -> Spent:
         """Keep the candidates of the highest utility, one place now and then given to another."""
         random = self._random(query, catalogue, "spend")
-        context, described = self._context(query, catalogue), describe_strategies(found, catalogue)
+        context, described = describe_request(query, catalogue, self.memory), describe_strategies(found, catalogue)
         scored = self._score(query, catalogue, found, context, described, random)
         drawn = scored.utilities[:, scored.draw]
         incumbent = self._mode == "apprentice" and not self.lessons.of(catalogue.domain).has_taken_over
@@ -159,13 +159,8 @@ class Bandit:
 
     # -- steps --------------------------------------------------------------------------------------------------
 
-    def _context(self, query: Query, catalogue: Snapshot) -> Floats:
-        return describe_request(query, catalogue, self.memory.taken_for(catalogue.domain, query.text))
-
     def _random(self, query: Query, catalogue: Snapshot, purpose: str) -> np.random.Generator:
-        """The same request, seed and learned state draw the same; another request draws anew."""
-        key = f"{purpose}\x1f{catalogue.domain}\x1f{query.text}\x1f{self.lessons.of(catalogue.domain).model.belief.batches}"
-        return np.random.default_rng((query.request.seed, zlib.crc32(key.encode())))
+        return query.random(purpose, catalogue.domain, self.lessons.of(catalogue.domain).model.belief.batches)
 
     def _score(
         self,

@@ -42,8 +42,8 @@ LEVELS = np.linspace(0.0, 1.0, 5)
 _DIGITS = 4
 
 
-def describe_request(query: Query, catalogue: Snapshot, taken_before: float) -> Floats:
-    """float64 [len(REQUEST)]. `taken_before`: the weight of what was taken for these words (`Memory.taken_for`)."""
+def describe_request(query: Query, catalogue: Snapshot, memory: Memory) -> Floats:
+    """float64 [len(REQUEST)]; of the `memory`, the weight of what was taken for these words."""
     readings = query.readings(catalogue)
     best = readings[0] if readings else None
     words = query.text.split()
@@ -57,8 +57,9 @@ def describe_request(query: Query, catalogue: Snapshot, taken_before: float) -> 
         float(best is not None),
         min(len(best.values), 2) / 2 if best else 0.0,
     ]
+    taken = memory.taken_for(catalogue.domain, query.text)
     person = any(query.request.context.get(kind) for kind in ("user", "session"))
-    felt = [*evidence(query, catalogue), np.log1p(taken_before) / 4, float(person), *_when(query.request)]
+    felt = [*evidence(query, catalogue), np.log1p(taken) / 4, float(person), *_when(query.request)]
     return np.array([*spoken, *felt]).round(_DIGITS)
 
 

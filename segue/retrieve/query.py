@@ -1,5 +1,6 @@
 """A request as the strategies of one domain see it."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -39,6 +40,11 @@ class Query:
         """Unit vector float32 [dimensions]."""
         vector: NDArray[np.float32] = self._encode([self.text])[0]
         return vector
+
+    def random(self, purpose: str, domain: str, state: int) -> np.random.Generator:
+        """Draws for one `purpose`: the same for the same request, seed and `state` of what was learned of the domain."""
+        key = f"{purpose}\x1f{domain}\x1f{self.text}\x1f{state}"
+        return np.random.default_rng((self.request.seed, zlib.crc32(key.encode())))
 
     def readings(self, catalogue: Snapshot) -> tuple[Reading, ...]:
         """The likely readings in one catalogue."""

@@ -53,6 +53,17 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
     opened.close()
 
 
+NOTHING = Memory({})
+
+
+def remembering(weight: float, text: str = "comedy from 1964") -> Memory:
+    """A memory of one action of this weight on one item, for one text."""
+    memory = Memory({"buy": weight})
+    body = {"answer": "a", "domain": "films", "item": "0", "action": "buy", "query": text}
+    memory.learn(Event("e", "feedback", 0.0, body))
+    return memory
+
+
 def asked(text: str, context: dict[str, str] | None = None, time: float = MONDAY_NOON) -> Query:
     return Query(Request("", text, context or {}, time=time), text, Flat().encode)
 
@@ -87,7 +98,7 @@ TEXTS = (
 @settings(max_examples=80, deadline=None)
 @given(text=TEXTS, taken=st.floats(0, 1000), time=st.floats(0, 4e9))
 def test_a_request_is_finite_numbers_within_bounds(catalogue: Snapshot, text: str, taken: float, time: float) -> None:
-    described = describe_request(asked(text, time=time), catalogue, taken)
+    described = describe_request(asked(text, time=time), catalogue, remembering(taken, text))
     assert described.shape == (len(REQUEST),)
     assert np.isfinite(described).all()
     assert ((described >= -1) & (described <= 2)).all()
@@ -95,8 +106,8 @@ def test_a_request_is_finite_numbers_within_bounds(catalogue: Snapshot, text: st
 
 
 def test_what_is_said_of_a_request(catalogue: Snapshot) -> None:
-    plain = describe_request(asked("mary"), catalogue, 0.0)
-    read = describe_request(asked("comedy from 1964", {"user": "ann"}), catalogue, 9.0)
+    plain = describe_request(asked("mary"), catalogue, NOTHING)
+    read = describe_request(asked("comedy from 1964", {"user": "ann"}), catalogue, remembering(9.0))
     assert [of(plain, name) for name in ("digits", "range", "taken before", "known person")] == [0, 0, 0, 0]
     assert [of(read, name) for name in ("digits", "range", "has values", "known person")] == [1, 1, 1, 1]
     assert of(read, "words") > of(plain, "words")
@@ -110,7 +121,7 @@ def test_what_is_said_of_a_request(catalogue: Snapshot) -> None:
     [({}, 0.0), ({"device": "tv"}, 0.0), ({"user": ""}, 0.0), ({"user": "ann"}, 1.0), ({"session": "s"}, 1.0)],
 )
 def test_whether_somebody_is_known(catalogue: Snapshot, context: dict[str, str], known: float) -> None:
-    assert of(describe_request(asked("mary", context), catalogue, 0.0), "known person") == known
+    assert of(describe_request(asked("mary", context), catalogue, NOTHING), "known person") == known
 
 
 WHEN = [
@@ -129,7 +140,7 @@ WHEN = [
 @pytest.mark.parametrize(("time", "expected"), WHEN)
 def test_weekend_evening_and_holidays(catalogue: Snapshot, time: str, expected: tuple[int, ...]) -> None:
     """By the clock of whoever asks, not by when the request came."""
-    described = describe_request(asked("mary", {"time": time}), catalogue, 0.0)
+    described = describe_request(asked("mary", {"time": time}), catalogue, NOTHING)
     assert tuple(of(described, name) for name in ("weekend", "evening", "holidays")) == expected
 
 
@@ -139,7 +150,7 @@ def test_a_time_that_is_none_falls_back_to_when_the_request_came(
     catalogue: Snapshot, time: str, days: float, expected: tuple[int, ...]
 ) -> None:
     query = asked("mary", {"time": time}, MONDAY_NOON + days * DAY)
-    described = describe_request(query, catalogue, 0.0)
+    described = describe_request(query, catalogue, NOTHING)
     assert tuple(of(described, name) for name in ("weekend", "evening", "holidays")) == expected
 
 
