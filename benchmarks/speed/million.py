@@ -1,7 +1,8 @@
 """Question: does a catalogue of a million documents stay fast and small on two cores?
 
-Claim: the text strategy answers at p50 ≤ 2 ms and the whole of `Engine.ask` at p50 ≤ 20 ms, the real int8 encoder and
-the event log included; `Engine.index` takes ≤ 5 minutes; a process that serves has ≤ 1.5 GB resident.
+Claim: the text strategy answers at p50 ≤ 2 ms and the whole of `Engine.ask` at p50 ≤ 15 ms, p99 ≤ 60 ms: every strategy,
+selection, a live ranker, the real int8 encoder and the event log included. Two threads that ask get ≥ 100 answers a second;
+`Engine.index` takes ≤ 5 minutes; a process that serves has ≤ 1.5 GB resident.
 Baselines, on the same queries in the same run: tantivy alone over the same index (what Segue adds to it), and SQLite FTS5
 over the same titles (what one would have without either).
 
@@ -24,6 +25,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +37,23 @@ from numpy.typing import NDArray
 from benchmarks.record import RESULTS, save
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
+from segue.rank.ranker import train
 from segue.recipes.demo_data import films
+from segue.recipes.learn import engine_features, go_live, read
 from segue.retrieve.catalogue.terms import words
 
 KINDS = ("title", "misspelt", "two words", "one word", "values")
-TARGETS = {"text p50 ms": 2.0, "answer p50 ms": 20.0, "index seconds": 300.0, "resident MB": 1500.0}
+TARGETS = {
+    "text p50 ms": 2.0,
+    "answer p50 ms": 15.0,
+    "answer p99 ms": 60.0,
+    "selection p50 ms": 1.0,
+    "ms an answer, two threads": 10.0,
+    "index seconds": 300.0,
+    "resident MB": 1500.0,
+}
+_TAUGHT = 400
+"""Queries with feedback, before any is timed: so that the memory, selection and the ranker have work to do."""
 _GENRES = (
     "drama comedy documentary romance action thriller horror crime adventure family music fantasy animation mystery war"
     " western history biography sport musical short news reality noir"
@@ -217,15 +231,34 @@ def ask(work: Path, passes: int) -> dict[str, Any]:
     opened = time.perf_counter() - start
     fresh = _memory()
     with engine:
-        for _, text in queries[:200]:  # some feedback, so that the memory and what is popular have work to do
-            answer = engine.ask(text)
-            if answer.results:
-                engine.feedback(answer, answer.results[0], action="click")
+        _teach(engine, queries[:_TAUGHT])
         runs = [_ask_all(engine, queries) for _ in range(passes)]
         best = min(runs, key=lambda run: float(run["answer"]["p50"]))
         found = {**best, "p50 of every pass": [run["answer"]["p50"] for run in runs], "asked": _memory()}
+        found["answers a second, two threads"] = _together(engine, queries)
         found["recall of the vectors at 10"] = _recall(engine, [text for _, text in queries[:100]])
         return {"open seconds": round(opened, 2), "opened": fresh, **found}
+
+
+def _teach(engine: Engine, queries: Sequence[tuple[str, str]]) -> None:
+    """Feedback on what stands first and third, and a ranker learned from it that is live."""
+    for _, text in queries:
+        answer = engine.ask(text)
+        for result in answer.results[:3:2]:
+            engine.feedback(answer, result, action="click")
+    features = engine_features()
+    logs, _ = read(engine.log.replay, engine.store.actions, features, now=float("inf"))
+    go_live(engine.store, _DOMAIN, train(features, logs[_DOMAIN].pages))
+    engine.rankers.refresh()
+
+
+def _together(engine: Engine, queries: Sequence[tuple[str, str]]) -> float:
+    """Answers a second while two threads ask."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(engine.ask, [text for _, text in queries]):
+            pass
+    return round(len(queries) / (time.perf_counter() - start), 1)
 
 
 def _ask_all(engine: Engine, queries: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -446,6 +479,9 @@ def main() -> None:
     result["against the claim"] = {
         "text p50 ms": result["ask"]["steps"]["text"]["p50"],
         "answer p50 ms": result["ask"]["answer"]["p50"],
+        "answer p99 ms": result["ask"]["answer"]["p99"],
+        "selection p50 ms": result["ask"]["steps"]["spend"]["p50"],
+        "ms an answer, two threads": round(1000 / result["ask"]["answers a second, two threads"], 2),
         "index seconds": result["index"]["seconds"],
         "resident MB": result["ask"]["asked"]["resident MB"],
     }
