@@ -16,10 +16,10 @@ _SIGMAS = 4.0
 """… and only if the fall is so many standard deviations of the short average: a rare signal is not an alarm."""
 
 Signal = Literal["agreement", "answers", "credit"]
-SIGNALS: dict[Signal, str] = {
-    "agreement": "its first results are found by other strategies",
-    "answers": "it returns anything",
-    "credit": "it had found what was taken",
+SIGNALS: dict[Signal, str] = {  # what is said when it has fallen
+    "agreement": "other strategies seldom find its first results now",
+    "answers": "it seldom returns anything now",
+    "credit": "what is taken is seldom among its results now",
 }
 
 
@@ -80,7 +80,7 @@ class ArmHealth:
         """For people and programs: the verdict, and each signal's short and long average."""
         return {
             "healthy": not self.demoted,
-            "why": [f"fell: {SIGNALS[signal]}" for signal in self.broken],
+            "why": [SIGNALS[signal] for signal in self.broken],
             "alarms": self.alarms,
             **{
                 signal: {"now": round(average.short, 4), "usually": round(average.long, 4), "seen": average.count}
