@@ -16,8 +16,8 @@ from segue.recipes.learn import as_table as learned_table
 from segue.recipes.learn import learn as learn_rankers
 from segue.recipes.progress import Steps
 from segue.recipes.simulate import Break
-from segue.recipes.simulate import as_table as simulation_table
 from segue.recipes.simulate import simulate as run_simulation
+from segue.recipes.simulation_table import as_table as simulation_table
 from segue.recipes.ubi import export_ubi, import_ubi, summary
 from segue.retrieve.catalogue.tables import existing
 from segue.store import Store

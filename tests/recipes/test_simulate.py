@@ -20,7 +20,8 @@ from segue.encode.encoder import Vectors
 from segue.errors import InvalidInput, NotFound
 from segue.rank.clicks import Crowd, behaviour
 from segue.recipes.collection import LEARNING, Collection, broken, opened
-from segue.recipes.simulate import Break, Simulation, as_table, checkpoints, scored, simulate, split, statics
+from segue.recipes.simulate import Break, Simulation, checkpoints, scored, simulate, split, statics
+from segue.recipes.simulation_table import as_table
 from segue.retrieve.select import ReciprocalRankFusion
 
 WORDS = ("night", "river", "garden", "storm", "island", "letter", "winter", "train", "mirror", "desert")
