@@ -118,8 +118,10 @@ class Lessons:
             state.update(repr((domain, known.answers, known.pages, known.takes, known.broken, known.alarms)).encode())
             state.update(belief.mean.tobytes() + belief.precision.tobytes() + belief.draws.tobytes())
             state.update(repr(known.model.noise).encode())
-            state.update(repr(known.worth.expected()).encode())
-            state.update(repr([one.describe() for one in known.health.values()]).encode())
+            state.update(known.worth.state())
+            state.update(repr(known.health).encode())
+            for page in known.waiting:
+                state.update(page.features.tobytes() + page.taken.tobytes())
         return state.hexdigest()
 
     # -- steps --------------------------------------------------------------------------------------------------

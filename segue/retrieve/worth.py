@@ -87,6 +87,10 @@ class Worth:
         """Each strategy's expected gain for an average request."""
         return {name: round(float(gain.mean[0]), 4) for name, gain in self._gains.items()}
 
+    def state(self) -> bytes:
+        """What was learned, to the last bit."""
+        return b"".join(gain.precision.tobytes() + gain.pull.tobytes() for gain in self._gains.values())
+
     def _rank(self, name: str) -> tuple[bool, int]:
         return name in COSTLY, self._strategies.index(name)
 
