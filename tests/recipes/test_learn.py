@@ -32,7 +32,7 @@ def learning(ranks: list[int], liked: list[float]) -> dict[str, Any]:
         "trusted": ["text"],
         "ranks": [[rank] for rank in ranks],
         "shares": [[1 / rank] for rank in ranks],
-        "items": [[1 / rank, 1.0, share, share] for rank, share in zip(ranks, liked, strict=True)],
+        "items": [[1 / rank, 1.0, share, share, 0.0] for rank, share in zip(ranks, liked, strict=True)],
         "propensity": [[1.0, 1.0]] * len(ranks),
         "shown": list(range(len(ranks))),
         "reserved": -1,
