@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 2000
 """Events in one commit at most: bounds the time that a waiting client can be held up by others."""
+
+Weight = TypeVar("Weight", int, float)
 
 _LONGEST_ID = 128
 _DAMAGED = ("malformed", "not a database")
@@ -78,6 +80,15 @@ Learner = Callable[[Event], None]
 class _Waiting:
     events: Sequence[Event]
     done: "Future[tuple[bool, ...]]"
+
+
+def weighed(body: Mapping[str, Any], weights: Mapping[str, Weight]) -> Weight:
+    """What feedback, the `body` of its event, counts by the `weights` of actions: an action that is undone counts against, one
+    that is not known counts nothing."""
+    undoes = body.get("undoes")
+    if undoes is None:
+        return weights.get(body["action"], 0)
+    return -weights.get(undoes, 0)
 
 
 class EventLog:

@@ -32,7 +32,7 @@ import numpy as np
 
 from segue.engine import Engine
 from segue.errors import InvalidInput
-from segue.events import Event
+from segue.events import Event, weighed
 from segue.recipes.progress import Steps
 from segue.records import Candidates, Numbers, Request
 from segue.retrieve.bandit import Bandit
@@ -239,9 +239,7 @@ def _outcomes(engine: Engine) -> tuple[dict[str, dict[tuple[str, str], float]], 
         if event.kind == "answer" and body.get("learning"):
             order.append(event.id)
         elif event.kind == "feedback":
-            undoes = body.get("undoes")
-            weight = weights.get(body["action"], 0.0) if undoes is None else -weights.get(undoes, 0.0)
-            rewards[body["answer"]][body["domain"], body["item"]] += weight
+            rewards[body["answer"]][body["domain"], body["item"]] += weighed(body, weights)
     return rewards, order
 
 

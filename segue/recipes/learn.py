@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
-from segue.events import Event, EventLog
+from segue.events import Event, EventLog, weighed
 from segue.rank.features import Features
 from segue.rank.ranker import Floats, Page, Ranker, library, part, train
 from segue.recipes.progress import Steps
@@ -158,10 +158,8 @@ def _taken(
             answers += 1
         elif event.kind == "feedback":
             body = event.body
-            undone = body.get("undoes")
-            weight = actions.get(body["action"], 0.0) if undone is None else -actions.get(undone, 0.0)
             items = taken[body["answer"], body["domain"]]
-            items[body["item"]] = items.get(body["item"], 0.0) + weight
+            items[body["item"]] = items.get(body["item"], 0.0) + weighed(body, actions)
     return taken, answers
 
 

@@ -162,6 +162,7 @@ class _Known:
     """What has been learned of one domain."""
 
     arms: Arms
+    overlap: Overlap
     repeats: Repeats = field(default_factory=Repeats)
     waiting: list[tuple[Told, Floats, Floats, float]] = field(default_factory=list)
     pages: int = 0
@@ -196,7 +197,7 @@ class _Learning:
         if domain not in self._domains:
             seed = zlib.crc32(domain.encode())
             arms = Arms(list(self._strategies), self.incumbent, sees_lists=self.sees_lists, seed=seed)
-            self._domains.setdefault(domain, _Known(arms))
+            self._domains.setdefault(domain, _Known(arms, Overlap.new(len(self._strategies))))
         return self._domains[domain]
 
     def describe(self) -> str:
@@ -314,17 +315,6 @@ class GreedyQuotas(_Learning):
     name = "greedy quotas"
     sees_lists = False
 
-    def __init__(
-        self,
-        strategies: Sequence[str],
-        memory: Memory,
-        actions: Mapping[str, float],
-        *,
-        incumbent: ReciprocalRankFusion | None = None,
-    ) -> None:
-        super().__init__(strategies, memory, actions, incumbent=incumbent)
-        self._overlaps: dict[str, Overlap] = {}
-
     def choose(
         self,
         query: Query,
@@ -371,14 +361,11 @@ class GreedyQuotas(_Learning):
         lists = np.zeros((len(self._strategies), len(STRATEGY)))
         arms = self.of(catalogue.domain).arms
         chances = arms.chances(np.repeat(of, budget), ranks, describe_request(query, catalogue, self._memory), lists)
-        missed = self._overlap(catalogue.domain).missed[np.ix_(of, of)]
+        missed = self.of(catalogue.domain).overlap.missed[np.ix_(of, of)]
         return greedy(chances.reshape(len(house), budget, DRAWS), missed)
 
     def _close(self, domain: str, page: ClosedPage) -> None:
         super()._close(domain, page)
         if page.taken.any():
             told = Told.read(page.learning, self._strategies)
-            self._overlap(domain).learn(told.strategies, told.ranks[page.taken > 0])
-
-    def _overlap(self, domain: str) -> Overlap:
-        return self._overlaps.setdefault(domain, Overlap.new(len(self._strategies)))
+            self.of(domain).overlap.learn(told.strategies, told.ranks[page.taken > 0])

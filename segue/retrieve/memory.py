@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
-from segue.events import Event
+from segue.events import Event, weighed
 from segue.retrieve.catalogue.predicted import same_words
 from segue.retrieve.examination import Examination
 from segue.retrieve.nearest import Known, Queries
@@ -289,7 +289,7 @@ class Memory:
     def _learn_action(self, event: Event) -> None:
         body = event.body
         domain, item = body["domain"], body["item"]
-        units = self._weighed(body["action"], body.get("undoes"))
+        units = weighed(body, self._units)
         if self._estimate is not None and units > 0 and (position := body.get("position")):
             self._estimate.click(body["query"], domain, item, position)
         exact, *_ = _keys(body["query"])
@@ -332,9 +332,6 @@ class Memory:
     def _look(self, chances: Sequence[float] | NDArray[np.float64]) -> None:
         self._chances = np.maximum(np.asarray(chances, dtype=np.float64), _LEAST)
         self._looks = tuple(round(chance * _UNIT) for chance in self._chances.tolist())
-
-    def _weighed(self, action: str, undoes: str | None) -> int:
-        return self._units.get(action, 0) if undoes is None else -self._units.get(undoes, 0)
 
 
 def places_of(answer: Mapping[str, Any], domain: str, shown: int) -> list[int]:

@@ -7,9 +7,10 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from segue.events import Event
+from segue.events import Event, weighed
 from segue.records import Candidates, Numbers
 from segue.retrieve.context import ITEM, STRATEGY
+from segue.retrieve.memory import places_of
 from segue.retrieve.query import Query
 from segue.retrieve.select import Policy, by_strategy
 from segue.retrieve.union import Floats, Places, Union
@@ -66,12 +67,12 @@ class OpenPages:
             self._take(event.body)
 
     def _open(self, event: Event, domain: str, learning: Mapping[str, Any]) -> None:
-        positions = [place for place, result in enumerate(event.body["results"], 1) if result["domain"] == domain]
         shown: list[str] = next((ids for _, name, ids in event.body["shown"] if name == domain), [])
         pages = self._domains.setdefault(domain, OrderedDict())
         if shown:
             items = {id: place for place, id in enumerate(shown)}
-            pages[event.id] = _Open(learning, items, np.array(positions, dtype=np.float64), np.zeros(len(shown)))
+            positions = np.array(places_of(event.body, domain, len(shown)), dtype=np.float64)
+            pages[event.id] = _Open(learning, items, positions, np.zeros(len(shown)))
         if len(pages) > _OPEN:
             oldest = pages.popitem(last=False)[1]
             taken = (oldest.taken > 0).astype(np.float64)
@@ -80,9 +81,7 @@ class OpenPages:
     def _take(self, body: Mapping[str, Any]) -> None:
         page = self._domains.get(body["domain"], {}).get(body["answer"])
         if page is not None and (row := page.items.get(body["item"])) is not None:
-            undoes = body.get("undoes")
-            weight = self._actions.get(body["action"], 0.0) if undoes is None else -self._actions.get(undoes, 0.0)
-            page.taken[row] += weight
+            page.taken[row] += weighed(body, self._actions)
 
 
 class Repeats:
