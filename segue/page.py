@@ -1,8 +1,6 @@
 """One page out of several domains: which of them are asked, and which of their items stand where, with their sources."""
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterable, Sequence
 
 from segue.domains import Understood
 from segue.rank import share_page
@@ -30,6 +28,7 @@ def make_page(
         one.catalogue.documents(found.numbers[: int((dealt[:, 0] == place).sum())].tolist())
         for place, (one, found) in enumerate(zip(likely, kept, strict=True))
     ]
+    sources = [_sources(lists, there) for lists, there in zip(candidates, documents, strict=True)]
     results, shown = [], [[] for _ in likely]  # type: tuple[list[Result], list[list[int]]]
     for domain, place, bid in dealt:
         at, number = int(domain), int(kept[int(domain)].numbers[int(place)])
@@ -43,17 +42,18 @@ def make_page(
                 title=document.title,
                 domain=likely[at].catalogue.domain,
                 score=float(bid) if len(likely) > 1 else float(kept[at].scores[int(place)]),
-                sources=_sources(candidates[at], number),
+                sources=sources[at][number],
                 fields=document.fields(),
             )
         )
     return tuple(results), shown
 
 
-def _sources(candidates: Sequence[Candidates], number: int) -> dict[str, Source]:
-    sources = {}
-    for found in candidates:
-        place = np.flatnonzero(found.numbers == number)
-        if len(place):
-            sources[found.strategy] = Source(int(place[0]) + 1, float(found.scores[place[0]]))
+def _sources(lists: Sequence[Candidates], numbers: Iterable[int]) -> dict[int, dict[str, Source]]:
+    """For each of the `numbers`, in which lists it stands, at which rank and with which score."""
+    sources: dict[int, dict[str, Source]] = {number: {} for number in numbers}
+    for found in lists:
+        for rank, (number, score) in enumerate(zip(found.numbers.tolist(), found.scores.tolist(), strict=True), 1):
+            if number in sources:
+                sources[number][found.strategy] = Source(rank, score)
     return sources

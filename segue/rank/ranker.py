@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from segue import artifact
 from segue.errors import Corrupt, InvalidInput, SegueError, Unavailable
 from segue.rank.features import Features, Rows
+from segue.rank.trees import Trees
 from segue.store import Store
 
 logger = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ _SETTINGS: Mapping[str, Any] = MappingProxyType(
         "verbose": -1,
     }
 )
-"""Small trees and few: on msrd (see benchmarks/quality/ranker.py) 30 to 100 trees of 6 or 8 leaves did about as well, 300 worse,
-and each explanation (TreeSHAP) takes as long as all of them together. One thread adds up in one order."""
+"""Small trees and few: on msrd (see benchmarks/quality/ranker.py) 30 to 100 trees of 6 or 8 leaves did about as well, 300 worse;
+and trees with so few leaves can be served as tables (see `trees`). One thread adds up in one order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +75,12 @@ class Ranker:
     """Trees over `features`. Immutable; several threads may use it at once."""
 
     def __init__(self, features: Features, model: str, meta: Mapping[str, Any] | None = None) -> None:
-        """`model` is LightGBM's text. Raises `Corrupt` where it is not, `Unavailable` without LightGBM."""
+        """`model` is LightGBM's text; it is read without LightGBM. Raises `Corrupt` where it cannot be."""
         self.features = features
         self.meta = dict(meta or {})
         self.model = model
-        lightgbm = library()
-        try:
-            self._booster = lightgbm.Booster(model_str=model)
-        except lightgbm.basic.LightGBMError as error:
-            raise Corrupt(f"The ranker's trees cannot be read: {error}.", fix="learn it again: segue learn") from error
-        if tuple(self._booster.feature_name()) != tuple(_columns(features)):
+        self._trees = Trees.read(model)
+        if self._trees.names != tuple(_columns(features)):
             raise InvalidInput(
                 "The ranker's trees and its list of features do not fit.",
                 expected=f"trees over {len(features.names)} features",
@@ -92,9 +89,7 @@ class Ranker:
 
     def scores(self, rows: Rows) -> Floats:
         """The higher, the sooner it is taken: float64 [n]. Comparable on one page only."""
-        if not len(rows):
-            return np.zeros(0)
-        return np.asarray(self._booster.predict(rows, num_threads=1), dtype=np.float64)
+        return self._trees.predict(rows)
 
     def contributions(self, rows: Rows) -> Floats:
         """What each part of `features.parts`, and last what every item gets, adds to the scores: float64 [n, parts + 1].
@@ -102,17 +97,11 @@ class Ranker:
         Source: Lundberg and others, "From local explanations to global understanding with explainable AI for trees" (2020),
         TreeSHAP; a part is the sum of its columns.
         """
-        parts = len(self.features.parts)
-        if not len(rows):
-            return np.zeros((0, parts + 1))
-        each = np.asarray(self._booster.predict(rows, num_threads=1, pred_contrib=True), dtype=np.float64)
-        belongs = np.eye(parts + 1)[np.append(self.features.part_of, parts)]
-        summed: Floats = each @ belongs
-        return summed
+        return self._trees.contributions(rows, np.asarray(self.features.part_of), len(self.features.parts))
 
     def importances(self) -> dict[str, float]:
         """Feature → its share of all that the splits gained, the largest first; those never used are left out."""
-        gains = self._booster.feature_importance("gain")
+        gains = self._trees.gains
         order = np.argsort(-gains, kind="stable")
         total = max(float(gains.sum()), 1e-12)
         return {self.features.names[place]: float(gains[place] / total) for place in order.tolist() if gains[place] > 0}
@@ -288,12 +277,12 @@ def _one_click_each(pages: Sequence[Page], weights: Floats, examined: Floats | N
 
 @cache
 def library() -> Any:
-    """LightGBM, loaded when it is first needed: most commands and stores do without."""
+    """LightGBM, loaded when it is first needed: only to learn a ranker, not to serve one."""
     try:
         return importlib.import_module("lightgbm")
     except (ImportError, OSError) as error:
         raise Unavailable(
-            f"LightGBM, which the ranker needs, cannot be loaded: {error}.",
+            f"LightGBM, which learns the rankers, cannot be loaded: {error}.",
             expected="the package lightgbm, and the system's libgomp1 (OpenMP)",
             fix="apt-get install libgomp1; pip install lightgbm",
         ) from error

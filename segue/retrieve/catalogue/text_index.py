@@ -25,6 +25,11 @@ from segue.retrieve.catalogue.vectors import VectorFile
 SLOTS = 16
 """Numeric columns that can be searched by range."""
 
+_BULK = 1_600_000_000
+"""Bytes that may wait in memory while many documents are indexed, taken only as they are needed (about 1 kB a document). Each
+of the two writing threads makes a part of the index when its half is full, and every search looks into each part: with a
+sixth of this a million documents lay in eight parts, and a look-up of a term took four times as long."""
+
 
 class TextIndex:
     """An opened index in a folder. A `searcher` is a snapshot: take a new one after `catch_up` or `reload`."""
@@ -130,7 +135,7 @@ class TextIndex:
         first = items.first_born_after(seen)
         last = items.last_number(version)
         bulk = first is not None and last - first > 20_000
-        writer = self._index.writer(heap_size=256_000_000 if bulk else 15_000_000, num_threads=2 if bulk else 1)
+        writer = self._index.writer(heap_size=_BULK if bulk else 15_000_000, num_threads=2 if bulk else 1)
         for number in items.retired_between(seen, version):
             writer.delete_documents_by_term("number", number)
         if first is not None:
