@@ -35,6 +35,7 @@ from segue.retrieve.select import Policy, Spent, retrieve
 from segue.retrieve.strategies import Strategy, family
 from segue.retrieve.strategies.remembered import is_word
 from segue.store import UNDO, Store
+from segue.together import Hands
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Engine:
         self.policy: Policy = policy or self.bandit
         self.rankers = LiveRankers(store, Features(tuple(self.strategies), REQUEST, STRATEGY, ITEM))
         self.log.follow(self.memory.learn, self.people.learn, self.bandit.learn, self._recent.learn)
+        self._hands = Hands()
         self._refreshed = time.monotonic()
         self._looking = threading.Lock()
 
@@ -80,6 +82,7 @@ class Engine:
 
     def close(self) -> None:
         """Write what is waiting, then let go of every file."""
+        self._hands.close()
         self.log.close()
         self.domains.close()
 
@@ -150,13 +153,13 @@ class Engine:
         """Ask the strategies that the policy chooses, until it has seen enough."""
 
         def ask(chosen: Selection) -> Candidates:
-            clock.lap("choose")
-            found = self._ask(chosen, one)
-            clock.lap(chosen.strategy)
-            return found
+            with clock.beside(chosen.strategy):
+                return self._ask(chosen, one)
 
-        asked = retrieve(self.policy, one.query, one.catalogue, list(self.strategies), request.limit, ask)
-        clock.lap("choose")
+        asked = retrieve(
+            self.policy, one.query, one.catalogue, list(self.strategies), request.limit, ask, self._hands.each
+        )
+        clock.lap("retrieve")
         return asked
 
     def _ask(self, chosen: Selection, one: Understood) -> Candidates:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ class Query:
         self.request = request
         self.text = text
         self._encode = encode
+        self._encoding = Lock()
+        self._vector: NDArray[np.float32] | None = None
         self._readings: dict[str, tuple[Reading, ...]] = {}
         self.known: dict[str, NDArray[np.float64]] = {}
         """What each domain's catalogue was found to know of the request (see `evidence`)."""
@@ -35,11 +38,13 @@ class Query:
     def trigrams(self) -> list[str]:
         return trigrams(self.text)
 
-    @cached_property
+    @property
     def vector(self) -> NDArray[np.float32]:
         """Unit vector float32 [dimensions]."""
-        vector: NDArray[np.float32] = self._encode([self.text])[0]
-        return vector
+        with self._encoding:  # strategies ask at the same time; a cached_property would make all requests wait for one
+            if self._vector is None:
+                self._vector = self._encode([self.text])[0]
+            return self._vector
 
     def random(self, purpose: str, domain: str, state: int) -> np.random.Generator:
         """Draws for one `purpose`: the same for the same request, seed and `state` of what was learned of the domain."""

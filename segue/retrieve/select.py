@@ -5,7 +5,7 @@ A policy `choose`s before anything is retrieved, may choose again when it has se
 from the log.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -157,12 +157,15 @@ def retrieve(
     strategies: Sequence[str],
     budget: int,
     ask: Callable[[Selection], Candidates],
+    each: Callable[[Callable[[Selection], Candidates], Sequence[Selection]], Iterable[Candidates]] = map,
 ) -> tuple[list[Selection], list[Candidates]]:
-    """`ask` what the policy chooses, until it has seen enough: what was chosen, and what each returned. Nobody is asked twice."""
+    """`ask` what the policy chooses, until it has seen enough: what was chosen, and what each returned. Nobody is asked twice.
+
+    What is chosen at a time may be asked in any order: `each` does so, and returns what came in the order of the choice."""
     chosen, found = list[Selection](), list[Candidates]()
     more = policy.choose(query, catalogue, strategies, budget)
     while more:
-        found += [ask(one) for one in more]
+        found += each(ask, more)
         chosen += more
         asked = {one.strategy for one in chosen}
         more = tuple(

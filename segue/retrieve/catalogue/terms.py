@@ -1,9 +1,15 @@
 """How text becomes terms: words, trigrams, and whole values. The index and the queries must agree on it, so it stands once."""
 
+from functools import lru_cache
+
 import tantivy
 from tantivy import Filter, Tokenizer
 
 SEPARATOR = "\x1f"
+
+_SHORT = 200
+"""Characters of a text that may be asked for again."""
+
 word_analyzer = (
     tantivy.TextAnalyzerBuilder(Tokenizer.simple())
     .filter(Filter.remove_long(60))
@@ -23,7 +29,13 @@ def words(text: str) -> list[str]:
     >>> words("Amélie's Running Comedies")
     ['ameli', 's', 'run', 'comedi']
     """
-    return word_analyzer.analyze(text)
+    return list(_analyzed(text)) if len(text) <= _SHORT else word_analyzer.analyze(text)
+
+
+@lru_cache(20_000)
+def _analyzed(text: str) -> tuple[str, ...]:
+    """Of what people type: a request takes the same words apart a few dozen times."""
+    return tuple(word_analyzer.analyze(text))
 
 
 def trigrams(text: str) -> list[str]:

@@ -15,6 +15,9 @@ BOOST = 1.0
 _COMMON = 20_000
 """A term in more documents than this is common: to score them all takes a millisecond or more."""
 
+_COUNTED = 100_000
+"""Terms whose frequency is kept at hand: some 20 MB."""
+
 _RAISED = 500
 LEVELS = 10
 """Steps of popularity, each a term of the field `known`, so that the well-known documents can be looked at first."""
@@ -30,13 +33,19 @@ class TextSearcher:
         self._searcher = searcher
         self.schema = schema
         self._ceilings: dict[tuple[str, str, float], float] = {}
+        self._frequencies: dict[tuple[str, str], int] = {}
 
     def __len__(self) -> int:
         return self._searcher.num_docs
 
     def frequency(self, field: str, term: str) -> int:
-        """In how many documents `term` stands in `field`."""
-        return self._searcher.doc_freq(field, term)
+        """In how many documents `term` stands in `field`. A request asks some hundred times, most of them again and again."""
+        known = self._frequencies.get((field, term))
+        if known is None:
+            if len(self._frequencies) >= _COUNTED:
+                self._frequencies.clear()
+            known = self._frequencies[field, term] = self._searcher.doc_freq(field, term)
+        return known
 
     def holds_title(self, text: str) -> bool:
         """Whether the whole of `text` is the title of a document."""
