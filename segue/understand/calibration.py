@@ -28,7 +28,7 @@ def expected_calibration_error(confidence: Floats, right: Flags, *, bins: int = 
 def calibration_floor(confidence: Floats, *, seed: int, draws: int = 200, bins: int = 10) -> float:
     """The expected calibration error that these confidences would show if every one were true: the mean over `draws` of what is
     right, each with its own probability. Nothing with as few cases can be told from perfect below it."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, _OWN_STREAM])
     errors = [
         expected_calibration_error(confidence, random.random(len(confidence)) < confidence, bins=bins)
         for _ in range(draws)
@@ -96,6 +96,9 @@ def reliability(confidence: Floats, right: Flags, *, bins: int = 10) -> Reliabil
 
 
 _Z = 1.959964
+
+_OWN_STREAM = 1
+"""Confidences that were drawn with the same seed must not be what they are compared with."""
 
 
 def _bins(confidence: Floats, bins: int) -> Places:

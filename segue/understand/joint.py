@@ -12,10 +12,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from segue.errors import InvalidInput
-from segue.understand.features import Context, FeatureSet, extended, product_logit, standardisation
+from segue.understand.features import Context, FeatureSet, extended, product_logit, segments, standardisation
 from segue.understand.hypotheses import Floats, Hypotheses, Judged, Places
 
-_RIDGE = 1.0
+_PRIOR, _OFFSET_PRIOR = 1.0, 0.01
+"""Variances of normal priors on a weight's distance from the product's, and on what a domain's evidence adds to another's."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def fit_joint(
     right /= np.maximum(answered, 1)[lists.of]
     rates = np.concatenate(list(errors)) if error and errors is not None else np.zeros(len(right))
     start = np.concatenate([*(one.baseline for one in sets), np.zeros(len(tables) ** 2)])
-    ridge = np.full(len(start), _RIDGE / lists.requests)
+    ridge = np.full(len(start), 1 / (_PRIOR * lists.requests))
+    ridge[-(len(tables) ** 2) :] = 1 / (_OFFSET_PRIOR * lists.requests)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         weights, offsets = lists.unpack(parameters)
@@ -104,6 +106,8 @@ class _Lists:
         self.requests = len(known)
         self.of: Places = of
         self.ends = np.cumsum([len(table) for table in tables])
+        self._order = np.argsort(of, kind="stable")
+        self._starts = segments(of[self._order])
         self._described = described
         self._domain = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
         self._slices = [slice(end - len(table), end) for end, table in zip(self.ends, tables, strict=True)]
@@ -119,8 +123,7 @@ class _Lists:
 
     def softmax(self, scores: Floats) -> tuple[Floats, Floats, Floats]:
         """Shares [n]; that of "none" and log(1 + Σ exp s), both [requests]."""
-        highest = np.zeros(self.requests)
-        np.maximum.at(highest, self.of, scores)
+        highest = np.maximum(np.maximum.reduceat(scores[self._order], self._starts), 0)
         powers = np.exp(scores - highest[self.of])
         nothing = np.exp(-highest)
         total = np.bincount(self.of, powers, self.requests) + nothing

@@ -12,7 +12,7 @@ import numpy as np
 from segue.errors import InvalidInput
 from segue.understand.hypotheses import Floats
 
-_KNOTS = 65
+_KNOTS = 129
 _FLATTEST = 1e-3
 """Least slope of the map: what differed before differs afterwards, and the order stays."""
 
@@ -33,7 +33,7 @@ class Matching:
 
 
 def match(new: Floats, old: Floats) -> Matching:
-    """The map after which scores `new` [n] are spread like `old` [m], at 65 quantiles, evenly spaced in the logit.
+    """The map after which scores `new` [n] are spread like `old` [m], at some 130 quantiles, evenly spaced in the logit.
 
     Both are scores of the same requests. Raises `InvalidInput` where one is empty or not finite.
     """

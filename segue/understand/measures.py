@@ -49,6 +49,19 @@ def errors_elsewhere(guess: Interpretation, reference: Interpretation) -> int:
     return 1 + semantic_errors(replace(guess, intent=reference.intent), reference)
 
 
+def errors_everywhere(hypotheses: Hypotheses, utterances: Sequence[Utterance]) -> Floats:
+    """SemER of each hypothesis, also of those for other domains' requests, float64 [n]: what the joint ceiling learns from."""
+    said = [utterances[place] for place in hypotheses.request.tolist()]
+    return np.array(
+        [
+            (semantic_errors if one.domain == hypotheses.domain else errors_elsewhere)(guess, one.meaning)
+            / (1 + len(one.meaning.slots))
+            for guess, one in zip(hypotheses.meanings, said, strict=True)
+        ],
+        dtype=np.float64,
+    )
+
+
 def pooled(parts: Sequence[Outcomes]) -> Outcomes:
     """The outcomes of several folds as those of one."""
     return Outcomes(
@@ -59,7 +72,7 @@ def pooled(parts: Sequence[Outcomes]) -> Outcomes:
 def figures(found: Outcomes) -> dict[str, float]:
     """Domain accuracy, interpretation error, SemER (all errors / all denominators), and expected calibration error and Brier
     score of the confidence that all of it is right."""
-    return {name: float(value) for name, value in _figures(_sums(found).sum(axis=0)[None]).items()}
+    return {name: float(value[0]) for name, value in _figures(_sums(found).sum(axis=0)[None]).items()}
 
 
 @dataclass(frozen=True, slots=True)

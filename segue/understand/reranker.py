@@ -22,7 +22,7 @@ from segue.understand.objectives import R3, Objective, loss
 KIND = "reranker"
 
 _PRIOR = 1.0
-"""A weight's distance from the product's counts as under a normal prior with this variance; the bias's is 100 times as free."""
+"""Variance of a normal prior on a weight's distance from the product's; the bias has 100 times as much."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def fit(
     raw = features.raw(hypotheses, contexts)
     mean, scale = standardisation(features, raw)
     described = (raw - mean) / scale
-    ridge = np.full(described.shape[1], _PRIOR / len(segments(hypotheses.request)))
+    ridge = np.full(described.shape[1], 1 / (_PRIOR * len(segments(hypotheses.request))))
     ridge[3] /= 100
     minimised = loss(objective, described, hypotheses.request, judged, baseline=features.baseline, ridge=ridge)
     found = minimize(minimised, features.baseline, jac=True, method="L-BFGS-B", options={"maxiter": 500, "maxcor": 20})
