@@ -15,6 +15,7 @@ from segue.understand.hypotheses import (
     Hypotheses,
     Interpretation,
     Judged,
+    Places,
     Slot,
     Utterance,
     judge,
@@ -91,8 +92,9 @@ def _table(
     return Hypotheses(name, request, meanings, logs, local, ("hint", "noise")), true
 
 
-def _drawn(shares: Floats, random: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return (shares.cumsum(axis=1) > random.random((len(shares), 1))).argmax(axis=1).astype(np.int64)
+def _drawn(shares: Floats, random: np.random.Generator) -> Places:
+    places: Places = (shares.cumsum(axis=1) > random.random((len(shares), 1))).argmax(axis=1)
+    return places
 
 
 def _meaning(domain: str, intent: int, reading: int) -> Interpretation:

@@ -15,7 +15,7 @@ def test_quantiles_are_those_of_the_old_scores() -> None:
     new, old = random.normal(2, 0.5, 20_000), random.gamma(2, 2, 20_000) - 6
     matched = match(new, old)(new)
     at = np.linspace(0.01, 0.99, 99)
-    np.testing.assert_allclose(np.quantile(matched, at), np.quantile(old, at), atol=0.05)
+    np.testing.assert_allclose(np.quantile(matched, at), np.quantile(old, at), rtol=0.02, atol=0.05)
     np.testing.assert_array_equal(np.argsort(matched), np.argsort(new))
 
 

@@ -36,7 +36,7 @@ def written_out(
 @pytest.mark.parametrize("objective", [R1, R2, R3, Objective(2, 0.5)])
 @pytest.mark.parametrize("seed", range(3))
 def test_values_and_gradients(objective: Objective, seed: int) -> None:
-    weights = 0.3 * np.random.default_rng(seed).standard_normal(FEATURES.shape[1])
+    weights = 0.3 * np.random.default_rng(seed).standard_normal((FEATURES.shape[1],))
     nothing = np.zeros(len(weights))
     function = loss(objective, FEATURES, HYPOTHESES.request, JUDGED, baseline=nothing, ridge=nothing)
     value, gradient = function(weights)
@@ -57,7 +57,7 @@ def test_the_ridge_pulls_to_the_baseline() -> None:
 
 def test_r1_says_nothing_of_the_bias() -> None:
     """The softmax of a request does not change when all its scores do: why R1 alone is badly calibrated."""
-    weights = np.random.default_rng(0).standard_normal(FEATURES.shape[1])
+    weights = np.random.default_rng(0).standard_normal((FEATURES.shape[1],))
     nothing = np.zeros(len(weights))
     function = loss(R1, FEATURES, HYPOTHESES.request, JUDGED, baseline=nothing, ridge=nothing)
     value, gradient = function(weights)
