@@ -80,6 +80,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def read(job: Job, folder: Path) -> tuple[Read, Read]:
+    """What readers made of a fold."""
     parts = load_fold(folder / f"{job[0]}-{job[1]}.npz")
     return parts["train"], parts["test"]
 
@@ -271,6 +272,9 @@ def main() -> None:
     options.add_argument("--gather", action="store_true", help="only gather the runs that are finished")
     chosen = options.parse_args()
     jobs: list[Job] = [(setting, fold) for setting in chosen.settings for fold in range(chosen.folds)]
+    missing = [file for file in (chosen.tables / f"{job[0]}-{job[1]}.npz" for job in jobs) if not file.exists()]
+    if missing and not chosen.made_up and not chosen.gather:
+        options.error(f"{missing[0]} is not there: make readers' tables first, or pass --made-up 400")
     run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, list[dict[str, Any]]] = {}
     for (setting, _), run in finished(jobs, run_file, chosen):
