@@ -15,7 +15,7 @@ from segue.errors import InvalidInput
 from segue.understand.features import Context, FeatureSet, extended, product_logit, segments, standardisation
 from segue.understand.hypotheses import Floats, Hypotheses, Judged, Places
 
-_PRIOR, _OFFSET_PRIOR = 1.0, 0.01
+_PRIOR, _OFFSET_PRIOR = 1.0, 0.0001
 """Variances of normal priors on a weight's distance from the product's, and on what a domain's evidence adds to another's."""
 
 
