@@ -9,9 +9,10 @@ Claims: R1's calibration error at least three times the product's; R2's and R3's
 product when built alike, −10 % when not; at least 80 % of the ceiling's gain.
 
     python -m benchmarks.quality.rerankers [--tables DIR | --made-up N] [--folds 10] [--settings alike different] [--out DIR]
+        [--context KEY]
 
 --tables holds SETTING-FOLD.npz, as `benchmarks.folds` keeps them. --made-up N draws N requests a fold from readers that are known
-instead, to try it out. Resumable: every run (setting, fold) is a file in --work; delete it to run it again.
+instead, to try it out. --context adds arms with blocks for what requests' contexts say of a key. Resumable: every run (setting, fold) is a file in --work; delete it to run it again.
 """
 
 import argparse
@@ -64,6 +65,8 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     train, test = drawn(job, chosen.made_up) if chosen.made_up else read(job, chosen.tables)
     tables = [(table, judge(table, train.utterances)) for table in train.tables]
     arms, seconds = confidences(tables, test.tables)
+    if chosen.context:
+        arms |= in_context(tables, train, test, chosen.context)
     found = {}
     for arm, values in arms.items():
         merged = merge(list(zip(test.tables, values, strict=True)), requests=len(test.utterances))
@@ -116,6 +119,18 @@ def confidences(train: Tables, test: Sequence[Hypotheses]) -> tuple[Arms, dict[s
     arms[CEILING] = fit_joint(train).confidences(test)
     seconds[CEILING] = {"all": round(time.perf_counter() - started, 3)}
     return arms, seconds
+
+
+def in_context(tables: Tables, train: Read, test: Read, key: str) -> Arms:
+    """R3 with blocks for the values of a key in contexts."""
+    known, asked = ([one.context for one in part.utterances] for part in (train, test))
+    arms: Arms = {}
+    for arm, more in (("R3, context", False), (f"{BEST}, context", True)):
+        arms[arm] = []
+        for (table, judged), held_out in zip(tables, test.tables, strict=True):
+            features = _features(table, more).with_contexts(table, judged.own, known, key)
+            arms[arm].append(fit(table, judged, features=features, contexts=known).confidences(held_out, asked))
+    return arms
 
 
 def calibrated(train: Tables, test: Sequence[Hypotheses]) -> Arms:
@@ -257,14 +272,16 @@ def _of_domain(runs: Sequence[Mapping[str, Any]], arm: str, domain: str) -> tupl
 
 def run_file(job: Job, chosen: argparse.Namespace) -> Path:
     drawn_from = f"-made-up-{chosen.made_up}" if chosen.made_up else ""
-    return Path(chosen.work / f"{job[0]}-{job[1]}{drawn_from}.json")
+    context = f"-{chosen.context}" if chosen.context else ""
+    return Path(chosen.work / f"{job[0]}-{job[1]}{drawn_from}{context}.json")
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--tables", type=Path, default=Path("/tmp/segue-readers"), help="folder of SETTING-FOLD.npz")
     options.add_argument("--made-up", type=int, default=0, help="requests a fold to draw instead")
-    options.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=SETTINGS)
+    options.add_argument("--settings", nargs="+", default=list(SETTINGS))
+    options.add_argument("--context", default="", help="key of requests' contexts")
     options.add_argument("--folds", type=int, default=10)
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--work", type=Path, default=Path("/tmp/segue-rerankers"), help="finished runs")

@@ -32,18 +32,21 @@ class FeatureSet:
     """Which features, in the order of `names`.
 
     Always log p_D, log p_I, log p_S and 1; the `logit` of their product; the reader's `local` features by their names; for
-    each of `contexts`, a (key, value), the block e_t ⊗ [log p_D, log p_I, log p_S], which is 0 in any other context. A value
-    that is not listed has no block: such a request gets the weights that all contexts share.
+    each of `contexts`, a (key, value), the block e_t ⊗ [log p_D, log p_I, log p_S], which is 0 in any other context; with
+    `shift` a block has a fourth column, 1. A value that is not listed has no block: such a request gets the weights that all
+    contexts share.
     """
 
     logit: bool = False
     local: tuple[str, ...] = ()
     contexts: tuple[tuple[str, str], ...] = ()
+    shift: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """One name a weight."""
-        blocks = (f"{part}, {key} = {value}" for key, value in self.contexts for part in PARTS)
+        parts = (*PARTS, BIAS) if self.shift else PARTS
+        blocks = (f"{part}, {key} = {value}" for key, value in self.contexts for part in parts)
         return (*PARTS, BIAS, *([LOGIT] if self.logit else []), *self.local, *blocks)
 
     @property
@@ -95,7 +98,8 @@ class FeatureSet:
             )
         here = np.array([[one.get(key) == value for key, value in self.contexts] for one in contexts], dtype=np.float64)
         chosen = here.reshape(len(contexts), len(self.contexts))[hypotheses.request]
-        blocks: Floats = chosen[:, :, None] * hypotheses.logs[:, None, :]
+        parts = np.column_stack([hypotheses.logs, np.ones(len(hypotheses))])[:, : 3 + self.shift]
+        blocks: Floats = chosen[:, :, None] * parts[:, None, :]
         return blocks.reshape(len(hypotheses), -1)
 
 
@@ -107,8 +111,8 @@ _OFTEN = 20
 
 
 def extended(hypotheses: Hypotheses) -> FeatureSet:
-    """The article's, the logit of the product, and every local feature that the reader gives."""
-    return FeatureSet(logit=True, local=hypotheses.names)
+    """The article's, the logit of the product, every local feature that the reader gives, and a shift for each context."""
+    return FeatureSet(logit=True, local=hypotheses.names, shift=True)
 
 
 def product_logit(hypotheses: Hypotheses) -> Floats:

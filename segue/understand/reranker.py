@@ -78,7 +78,9 @@ class Reranker:
         try:
             described = part.meta["features"]
             contexts = tuple((str(key), str(value)) for key, value in described["contexts"])
-            features = FeatureSet(bool(described["logit"]), tuple(described["local"]), contexts)
+            features = FeatureSet(
+                bool(described["logit"]), tuple(described["local"]), contexts, bool(described["shift"])
+            )
             weights, mean, scale = (np.asarray(tensors[key], dtype=np.float64) for key in ("weights", "mean", "scale"))
             fits = {weights.shape, mean.shape, scale.shape} == {(len(features.names),)}
         except (KeyError, TypeError, ValueError) as error:

@@ -108,6 +108,17 @@ def test_a_block_for_each_context_that_is_frequent() -> None:
         fit(made, right, features=features, contexts=contexts[:-1])
 
 
+def test_a_context_may_shift_all_scores() -> None:
+    random = np.random.default_rng(0)
+    contexts = [{"device": str(one)} for one in random.choice(["phone", "speaker"], 20_000)]
+    features = FeatureSet(contexts=(("device", "speaker"),), shift=True)
+    weights = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, -2.0])
+    made, right = known(features, weights, 20_000, contexts)
+    fitted = fit(made, right, features=features, contexts=contexts)
+    np.testing.assert_allclose(fitted.weights, weights, atol=0.25)
+    assert features.names[-1] == "bias, device = speaker"
+
+
 def test_local_features_are_standardised_by_the_domains_own_data() -> None:
     made, right = TRAINING.tables[1]
     moved = replace(made, local=1000 + 50 * made.local)
@@ -186,7 +197,7 @@ def test_a_part_that_is_no_reranker_is_refused(lacking: str, tmp_path: Path) -> 
     tensors = {
         name: np.zeros(3 if lacking == "shape" else 4) for name in ("weights", "mean", "scale") if name != lacking
     }
-    features = {"logit": False, "local": [], "contexts": []}
+    features = {"logit": False, "local": [], "contexts": [], "shift": False}
     meta = {"domain": "films", **({} if lacking == "features" else {"features": features})}
     artifact.write(tmp_path / "part", kind="reranker", name="broken", tensors=tensors, meta=meta)
     with pytest.raises(Corrupt, match="fit"):
