@@ -12,7 +12,8 @@ product when built alike, −10 % when not; at least 80 % of the ceiling's gain.
         [--context KEY]
 
 --tables holds SETTING-FOLD.npz, as `benchmarks.folds` keeps them. --made-up N draws N requests a fold from readers that are known
-instead, to try it out. --context adds arms with blocks for what requests' contexts say of a key. Resumable: every run (setting, fold) is a file in --work; delete it to run it again.
+instead, to try it out. --context adds arms with blocks for what requests' contexts say of a key. Resumable: every run (setting,
+fold) is a file in --work; delete it to run it again.
 """
 
 import argparse
