@@ -36,7 +36,18 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.untuned": [
         *("--collections", "cranfield", "--seeds", "1", "--interactions", "20", "--processes", "1"),
     ],
-    "benchmarks.quality.rerankers": ["--made-up", "40", "--folds", "1", "--context", "device", "--processes", "1"],
+    "benchmarks.quality.rerankers": [
+        "--made-up",
+        "40",
+        "--settings",
+        "light+encoder",
+        "--folds",
+        "1",
+        "--context",
+        "device",
+        "--processes",
+        "1",
+    ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

@@ -3,15 +3,16 @@
 Question: on requests that neither readers nor re-rankers saw, domain accuracy, SemER and calibration of the most confident
 hypothesis of all domains. Baselines: the product of a reader's three probabilities; Platt scaling, temperature and isotonic
 regression of the product, of all domains together and of each alone. Ceiling: one list-wise model over all domains. Settings:
-readers that are all built alike, and readers of which every other one is built otherwise. Intervals: paired bootstrap over the
-requests of all folds. The floor beside a calibration error is what confidences that are all true would show on as many requests.
-Claims: R1's calibration error at least three times the product's; R2's and R3's at most .030; R3 −2 % of SemER against the
-product when built alike, −10 % when not; at least 80 % of the ceiling's gain.
+readers that are all built alike ("light"), and domains that take two ways to build a reader in turn ("light+encoder").
+Intervals: paired bootstrap over the requests of all folds. The floor beside a calibration error is what confidences that are all
+true would show on as many requests. Claims: R1's calibration error at least three times the product's; R2's and R3's at most
+.030; R3 −2 % of SemER against the product when built alike, −10 % when not; at least 80 % of the ceiling's gain.
 
-    python -m benchmarks.quality.rerankers [--tables DIR | --made-up N] [--folds 10] [--settings alike different] [--out DIR]
-        [--context KEY]
+    python -m benchmarks.quality.rerankers [--data FILE] [--readers DIR | --made-up N] [--settings light light+encoder]
+        [--folds 1 2 …] [--context KEY] [--work DIR] [--out DIR]
 
---tables holds SETTING-FOLD.npz, as `benchmarks.folds` keeps them. --made-up N draws N requests a fold from readers that are known
+--readers holds hypotheses-ARM-FOLD.npz, as the benchmark of readers keeps them for each of ten folds; those of the nine others
+train re-rankers for a fold. --made-up N draws N requests a fold from readers that are known
 instead, to try it out. --context adds arms with blocks for what requests' contexts say of a key. Resumable: every run (setting,
 fold) is a file in --work; delete it to run it again.
 """
@@ -28,9 +29,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from benchmarks.folds import Read, load_fold
+from benchmarks.folds import Read, joined, kept, labelled
 from benchmarks.made_up import Built, made_up
-from benchmarks.record import RESULTS, save
+from benchmarks.record import DATA, RESULTS, save
 from benchmarks.runs import finished, run_all
 from segue.recipes.pictures import draw_reliability
 from segue.understand.calibration import calibration_floor, reliability
@@ -43,7 +44,11 @@ from segue.understand.merging import merge
 from segue.understand.objectives import R1, R2, R3, Objective
 from segue.understand.reranker import fit
 
-SETTINGS = ("alike", "different")
+SETTINGS = ("light", "encoder", "light+encoder")
+BUILT = {"light": Built(), "encoder": Built(sure=2.5, shift=2)}
+"""What arms stand for in a setting of readers that are made up."""
+
+FOLDS = range(1, 11)
 PRODUCT, BEST, CEILING = "product", "R3, extended", "joint ceiling"
 RERANKERS: dict[str, tuple[Objective, bool]] = {
     "R1": (R1, False),
@@ -63,7 +68,7 @@ Arms = dict[str, list[Floats]]
 
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Fit every arm on a fold's training tables and merge its held-out ones: what came of every request, and a line."""
-    train, test = drawn(job, chosen.made_up) if chosen.made_up else read(job, chosen.tables)
+    train, test = drawn(job, chosen.made_up) if chosen.made_up else read(job, chosen)
     tables = [(table, judge(table, train.utterances)) for table in train.tables]
     arms, seconds = confidences(tables, test.tables)
     if chosen.context:
@@ -83,21 +88,30 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     return {"arms": found, "seconds": seconds, "independence": independence(tables, test.tables)}, line
 
 
-def read(job: Job, folder: Path) -> tuple[Read, Read]:
-    """What readers made of a fold."""
-    parts = load_fold(folder / f"{job[0]}-{job[1]}.npz")
-    return parts["train"], parts["test"]
+def read(job: Job, chosen: argparse.Namespace) -> tuple[Read, Read]:
+    """What readers made of the nine other folds, and of this one; domains take the setting's arms in turn."""
+    setting, held_out = job
+    arms = setting.split("+")
+    said = labelled(chosen.data)
+    parts = []
+    for folds in ([fold for fold in FOLDS if fold != held_out], [held_out]):
+        of_arms = [joined([kept(reader_file(chosen.readers, arm, fold)) for fold in folds]) for arm in arms]
+        tables = [of_arms[place % len(arms)][0][place] for place in range(len(of_arms[0][0]))]
+        parts.append(Read([said[place] for place in of_arms[0][1].tolist()], tables))
+    return parts[0], parts[1]
+
+
+def reader_file(folder: Path, arm: str, fold: int) -> Path:
+    return folder / f"hypotheses-{arm}-{fold}.npz"
 
 
 def drawn(job: Job, requests: int) -> tuple[Read, Read]:
-    """Eight domains; "different": every other one is too sure of itself and claims too much."""
+    """Eight domains, which take the setting's arms in turn."""
     setting, fold = job
-    odd = Built(sure=2.5, shift=2) if setting == "different" else Built()
-    domains = {f"domain {place}": odd if place % 2 else Built() for place in range(8)}
-    parts = [
-        made_up(size, domains, seed=2 * fold + part, spread=(5, 3))
-        for part, size in enumerate((4 * requests, requests))
-    ]
+    arms = setting.split("+")
+    domains = {f"domain {place}": BUILT[arms[place % len(arms)]] for place in range(8)}
+    sizes = (4 * requests, requests)
+    parts = [made_up(size, domains, seed=2 * fold + part, spread=(5, 3)) for part, size in enumerate(sizes)]
     train, test = (Read(part.utterances, [table for table, _ in part.tables]) for part in parts)
     return train, test
 
@@ -226,7 +240,7 @@ def as_table(result: Mapping[str, Any]) -> str:
 
 def _setting(name: str, found: Mapping[str, Any]) -> str:
     lines = [
-        f"Readers built {name}, {found['requests']:,} requests in {found['folds']} folds:\n",
+        f"Readers: {name}. {found['requests']:,} requests in {found['folds']} folds:\n",
         "| arm | domain accuracy | interpretation error | SemER | against the product (95 %) | calibration error (floor) | "
         "Brier |",
         "|---|---|---|---|---|---|---|",
@@ -279,20 +293,23 @@ def run_file(job: Job, chosen: argparse.Namespace) -> Path:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--tables", type=Path, default=Path("/tmp/segue-readers"), help="folder of SETTING-FOLD.npz")
+    options.add_argument("--data", type=Path, default=DATA / "understand" / "hwu64.jsonl", help="what was read")
+    options.add_argument("--readers", type=Path, default=Path("/tmp/segue-readers"), help="hypotheses-ARM-FOLD.npz")
     options.add_argument("--made-up", type=int, default=0, help="requests a fold to draw instead")
     options.add_argument("--settings", nargs="+", default=list(SETTINGS))
     options.add_argument("--context", default="", help="key of requests' contexts")
-    options.add_argument("--folds", type=int, default=10)
+    options.add_argument("--folds", nargs="+", type=int, default=list(FOLDS))
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--work", type=Path, default=Path("/tmp/segue-rerankers"), help="finished runs")
     options.add_argument("--out", type=Path, default=RESULTS, help="folder for the result")
     options.add_argument("--gather", action="store_true", help="only gather the runs that are finished")
     chosen = options.parse_args()
-    jobs: list[Job] = [(setting, fold) for setting in chosen.settings for fold in range(chosen.folds)]
-    missing = [file for file in (chosen.tables / f"{job[0]}-{job[1]}.npz" for job in jobs) if not file.exists()]
+    jobs: list[Job] = [(setting, fold) for setting in chosen.settings for fold in chosen.folds]
+    arms = {arm for setting in chosen.settings for arm in setting.split("+")}
+    files = [reader_file(chosen.readers, arm, fold) for arm in sorted(arms) for fold in FOLDS]
+    missing = [file for file in files if not file.exists()]
     if missing and not chosen.made_up and not chosen.gather:
-        options.error(f"{missing[0]} is not there: make readers' tables first, or pass --made-up 400")
+        options.error(f"{missing[0]} is not there: run the benchmark of readers first, or pass --made-up 400")
     run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, list[dict[str, Any]]] = {}
     for (setting, _), run in finished(jobs, run_file, chosen):
