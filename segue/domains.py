@@ -21,7 +21,8 @@ from segue.retrieve.evidence import FEATURES, evidence
 from segue.retrieve.memory import Memory
 from segue.retrieve.query import Encode, Query
 from segue.store import Store
-from segue.understand.choice import CUES, Choice, expected_calibration_error, features, fit, untrained
+from segue.understand.calibration import expected_calibration_error
+from segue.understand.choice import CUES, Choice, features, fit, untrained
 from segue.understand.language import Spoken, listen
 
 logger = logging.getLogger(__name__)

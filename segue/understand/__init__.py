@@ -2,5 +2,7 @@
 
 from segue.understand.choice import Choice, fit
 from segue.understand.language import Spoken, cue_words, listen
+from segue.understand.merging import Decision, Merged, decide, merge
+from segue.understand.reranker import Reranker
 
-__all__ = ["Choice", "Spoken", "cue_words", "fit", "listen"]
+__all__ = ["Choice", "Decision", "Merged", "Reranker", "Spoken", "cue_words", "decide", "fit", "listen", "merge"]

@@ -61,17 +61,3 @@ def fit(examples: Features, right: NDArray[np.int64], *, parent: Choice | None =
         return float(value), (expected - chosen).mean(axis=0) + _RIDGE * weights
 
     return Choice(np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B").x, dtype=np.float64))
-
-
-def expected_calibration_error(confidence: Features, right: NDArray[np.bool_], *, bins: int = 10) -> float:
-    """Mean distance between confidence and accuracy over bins of equal width, weighted by how many fall into each.
-
-    Source: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015).
-
-    >>> expected_calibration_error(np.array([.75, .75, .75, .75]), np.array([True, True, True, False]))
-    0.0
-    """
-    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    gap = np.abs(np.bincount(place, confidence, bins) - np.bincount(place, right, bins))
-    return float(gap[count > 0].sum() / max(1, len(confidence)))

@@ -43,7 +43,7 @@ def test_runs(module: str, tmp_path: Path) -> None:
     arguments = [*SMOKE[module], "--out", str(tmp_path / "results")]
     if module.endswith(("judged_search", "selection", "policies", "drift", "ranker")):
         arguments += ["--data", str(_data(tmp_path / "data")), "--work", str(tmp_path / "work")]
-    if module.endswith("million"):
+    if module.endswith(("million", "rerankers")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False

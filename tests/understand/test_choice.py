@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from segue.understand import choice as module
-from segue.understand.choice import CUES, Choice, expected_calibration_error, features, fit, untrained
+from segue.understand.calibration import expected_calibration_error
+from segue.understand.choice import CUES, Choice, features, fit, untrained
 from segue.understand.language import listen
 
 Floats = NDArray[np.float64]
@@ -110,27 +111,6 @@ def test_probabilities_are_a_distribution(table: list[list[float]], weights: lis
     assert np.isfinite(shares).all()
     swapped = Choice(np.array(weights)).probabilities(np.array(table[::-1]))
     np.testing.assert_allclose(shares[::-1], swapped)
-
-
-def brute(confidence: Floats, right: NDArray[np.bool_], bins: int) -> float:
-    error = 0.0
-    for place in range(bins):
-        low, high = place / bins, (place + 1) / bins
-        inside = (confidence >= low) & ((confidence < high) | (place == bins - 1))
-        if inside.any():
-            error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    return float(error)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    pairs=st.lists(st.tuples(st.integers(0, 1024).map(lambda value: value / 1024), st.booleans()), max_size=60),
-    bins=st.sampled_from([1, 2, 4, 8]),
-)
-def test_expected_calibration_error(pairs: list[tuple[float, bool]], bins: int) -> None:
-    confidence = np.array([value for value, _ in pairs], dtype=np.float64)
-    right = np.array([hit for _, hit in pairs], dtype=np.bool_)
-    assert expected_calibration_error(confidence, right, bins=bins) == pytest.approx(brute(confidence, right, bins))
 
 
 def test_features_add_what_the_request_says_of_the_domains() -> None:
