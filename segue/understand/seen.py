@@ -3,7 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from segue.understand.hypotheses import Interpretation, Utterance
@@ -19,25 +19,32 @@ MARGIN = 10.0
 class Seen:
     """Counts over training utterances: `intents` how often each was meant; `kinds` by intent, how often exactly these kinds of
     slot came with it (sorted, with tabs between); `names` by intent, how often a slot of this kind was there; `values` by kind,
-    what it held, in lower case."""
+    what it held, in lower case. `without`: P(no slot | intent) if kinds came independently."""
 
     intents: Mapping[str, int]
     kinds: Mapping[str, Mapping[str, int]]
     names: Mapping[str, Mapping[str, int]]
     values: Mapping[str, frozenset[str]]
+    without: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        without = {
+            intent: math.prod(1 - (count + 0.5) / (total + 1) for count in self.names[intent].values())
+            for intent, total in self.intents.items()
+        }
+        object.__setattr__(self, "without", without)
 
     def log_kinds(self, intent: str, names: Sequence[str]) -> float:
         """log P(these kinds of slot | intent): counted, smoothed by what it would be if kinds came independently.
 
         The smoothing weighs as much as one utterance.
         """
-        total, here = self.intents.get(intent, 0), self.names.get(intent, {})
-        there = set(names)
-        alone = 1.0
-        for name in there.union(here):
-            share = (here.get(name, 0) + 0.5) / (total + 1)
-            alone *= share if name in there else 1 - share
-        return math.log((self.kinds.get(intent, {}).get(_key(there), 0) + alone) / (total + 1))
+        total, here, there = self.intents[intent], self.names[intent], set(names)
+        alone = self.without[intent]
+        for name in there:
+            count = here.get(name, 0) + 0.5
+            alone *= count / (total + 1 - count) if name in here else count / (total + 1)
+        return math.log((self.kinds[intent].get(_key(there), 0) + alone) / (total + 1))
 
     def to_body(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -76,7 +83,8 @@ def see(utterances: Sequence[Utterance]) -> Seen:
         names[meaning.intent].update(there)
         for slot in meaning.slots:
             values[slot.name].add(one.text[slot.start : slot.end].lower())
-    return Seen(intents, kinds, names, {name: frozenset(found) for name, found in values.items()})
+    plain = ({intent: dict(counts[intent]) for intent in intents} for counts in (kinds, names))
+    return Seen(dict(intents), *plain, {name: frozenset(found) for name, found in values.items()})
 
 
 def _key(names: set[str]) -> str:
