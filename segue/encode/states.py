@@ -53,9 +53,7 @@ class StatesEncoder:
                     fix="make it with segue.encode.export.export_states",
                 )
         tokenizer = Tokenizer.open(part.path(TOKENIZER), longest=longest)
-        return cls(
-            open_session(part.path(GRAPH), threads), tokenizer, dimensions=dimensions, fingerprint=part.hash
-        )
+        return cls(open_session(part.path(GRAPH), threads), tokenizer, dimensions=dimensions, fingerprint=part.hash)
 
     def encode(self, texts: Sequence[str]) -> list[States]:
         """What is known of every text; a text does not depend on its neighbours. Raises `InvalidInput` for anything but texts."""

@@ -17,8 +17,8 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """r texts read. `domain` [r, d] and `intent` [r, all intents] are logs; `taggings` are groups of texts with equally many words:
-    which they are [g], log P of the k best taggings [g, d, k], and their tags [g, d, k, words]."""
+    """r texts read. `domain` [r, d] and `intent` [r, all intents] are logs; `taggings` are groups of texts with equally many
+    words: which they are [g], log P of the k best taggings [g, d, k], and their tags [g, d, k, words]."""
 
     texts: Sequence[str]
     spans: Sequence[Sequence[Span]]
@@ -47,7 +47,18 @@ def hypotheses(readers: Sequence[Reader], readings: Sequence[Readings], most: in
         for domain, reader in enumerate(readers):
             last = first + len(reader.intents)
             order, intents = _best(part.intent[:, first:last], logs[:, domain], most)
-            _fill(rows[domain], reader, part, before, part.domain[:, domain], intents, order, logs[:, domain], tags, domain)
+            _fill(
+                rows[domain],
+                reader,
+                part,
+                before,
+                part.domain[:, domain],
+                intents,
+                order,
+                logs[:, domain],
+                tags,
+                domain,
+            )
             first = last
         before += len(part.texts)
     return [

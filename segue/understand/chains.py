@@ -7,6 +7,7 @@ Sentences are *packed*: longest first, and word by word: first every sentence's 
 have one, and so on. `active` int64 [steps] says how many sentences have a word at each step. Shapes: `m` words, `l` tags.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,8 @@ def packed(lengths: Places) -> Packing:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What a field expects of packed sentences: `log_total` the sum of their log Z; `tags` [m, l] P(tag of a word); `pairs` [l, l]
-    how often one tag follows another."""
+    """What a field expects of packed sentences: `log_total` the sum of their log Z; `tags` [m, l] P(tag of a word); `pairs`
+    [l, l] how often one tag follows another."""
 
     log_total: float
     tags: Floats
@@ -86,7 +87,4 @@ def expectations(scores: Floats, start: Floats, pairs: Floats, packing: Packing)
 
 
 def _earlier(steps: list[tuple[int, int]]) -> list[Places]:
-    return [
-        np.arange(before, before + last - first)
-        for (before, _), (first, last) in zip(steps, steps[1:], strict=False)
-    ]
+    return [np.arange(before, before + last - first) for (before, _), (first, last) in itertools.pairwise(steps)]

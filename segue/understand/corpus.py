@@ -88,7 +88,9 @@ def encode(encoder: WordEncoder, texts: Sequence[str], spans: Sequence[Sequence[
     width = len(known[0].vector) if known else 0
     return Encoded(
         np.array([one.vector for one in known], dtype=np.float64).reshape(len(known), width),
-        np.concatenate([np.zeros((0, width)), *(_by_word(one, found) for one, found in zip(known, spans, strict=True))]),
+        np.concatenate(
+            [np.zeros((0, width)), *(_by_word(one, found) for one, found in zip(known, spans, strict=True))]
+        ),
     )
 
 
@@ -119,7 +121,9 @@ def slot_phrases(utterance: Utterance, spans: Sequence[Span], lower: Sequence[st
     return [
         (
             slot.name,
-            " ".join(word for (start, end), word in zip(spans, lower, strict=True) if start < slot.end and end > slot.start),
+            " ".join(
+                word for (start, end), word in zip(spans, lower, strict=True) if start < slot.end and end > slot.start
+            ),
         )
         for slot in utterance.meaning.slots
     ]

@@ -136,7 +136,9 @@ def reader_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
-        one for one in folder.iterdir() if (one / "manifest.json").exists() and one.name[0] != "." and one.name != ENCODER
+        one
+        for one in folder.iterdir()
+        if (one / "manifest.json").exists() and one.name[0] != "." and one.name != ENCODER
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segue.understand.hypotheses import Interpretation, Utterance
+from segue.understand.hypotheses import Utterance
 
 NAMES = ("log P(slot kinds | intent)", "share of values seen", "margin", "slots", "share of words in slots")
 """The columns of `Hypotheses.local`. *margin* is how much the logarithm of the product of probabilities is above that of the
@@ -83,8 +83,12 @@ def see(utterances: Sequence[Utterance]) -> Seen:
         names[meaning.intent].update(there)
         for slot in meaning.slots:
             values[slot.name].add(one.text[slot.start : slot.end].lower())
-    plain = ({intent: dict(counts[intent]) for intent in intents} for counts in (kinds, names))
-    return Seen(dict(intents), *plain, {name: frozenset(found) for name, found in values.items()})
+    return Seen(
+        dict(intents),
+        {intent: dict(kinds[intent]) for intent in intents},
+        {intent: dict(names[intent]) for intent in intents},
+        {name: frozenset(found) for name, found in values.items()},
+    )
 
 
 def _key(names: set[str]) -> str:

@@ -52,7 +52,8 @@ def product(features: sparse.csr_array, weights: sparse.csr_array) -> Floats:
     example = np.repeat(np.arange(examples), np.diff(features.indptr))
     cells = np.repeat(example * columns, lengths) + weights.indices[place]
     values = weights.data[place] * np.repeat(features.data, lengths)
-    return np.bincount(cells, values, examples * columns).reshape(examples, columns)
+    added = np.bincount(cells, values, examples * columns).astype(np.float64)
+    return added.reshape(examples, columns)
 
 
 def stacked(tables: Sequence[Table]) -> Stack:

@@ -3,6 +3,7 @@
 They are computed once a request and looked up in every domain's table. A string's first character says what it is.
 """
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -35,7 +36,7 @@ def of_text(lower: Sequence[str]) -> dict[str, float]:
     """
     line = [BEFORE[1], *lower, AFTER[0]]
     named = Counter(f"w{word}" for word in lower)
-    named.update(f"2{one} {other}" for one, other in zip(line, line[1:], strict=False))
+    named.update(f"2{one} {other}" for one, other in itertools.pairwise(line))
     runs = Counter(run for word in lower for run in _runs(word[:_LONGEST]))
     return _unit(named) | _unit(runs)
 

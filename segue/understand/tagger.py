@@ -4,6 +4,7 @@ Its scores: a weight a feature and tag, one a pair of neighbouring tags, one a f
 probability 0, in training as in use, so that every chain is a different set of slots.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,9 +94,7 @@ def fit(
         first = wrong[: packing.active[0]].sum(axis=0) - seen.start
         wrong[place, seen.tags] -= 1
         slopes = (transposed @ wrong, wide.T @ wrong, first, expected.pairs - seen.pairs)
-        slope = [
-            (slope + weight * part).ravel() for slope, weight, part in zip(slopes, ridges, parts, strict=True)
-        ]
+        slope = [(slope + weight * part).ravel() for slope, weight, part in zip(slopes, ridges, parts, strict=True)]
         return float(value), np.concatenate(slope)
 
     found = np.split(minimized(loss, int(cuts[-1]), steps=steps), cuts[:-1])
@@ -105,6 +104,6 @@ def fit(
 def _observed(tags: Places, packing: Packing, count: int) -> _Observed:
     steps = packing.steps
     pairs = np.zeros((count, count))
-    for (before, _), (first, last) in zip(steps, steps[1:], strict=False):
+    for (before, _), (first, last) in itertools.pairwise(steps):
         np.add.at(pairs, (tags[before : before + last - first], tags[first:last]), 1)
     return _Observed(tags, np.bincount(tags[: packing.active[0]], minlength=count).astype(np.float64), pairs)
