@@ -84,9 +84,8 @@ class Readers:
             raise InvalidInput("What was passed is not a list of texts.", expected="a list of str", fix="pass [text]")
         if most < 1:
             raise InvalidInput(f"most is {most}.", expected="1 or more", fix="pass most=6")
-        found: list[Readings] = []
-        for first in range(0, len(texts), _TOGETHER):
-            found.append(self._read(texts[first : first + _TOGETHER], most))
+        starts = range(0, len(texts), _TOGETHER)
+        found = [self._read(texts[start : start + _TOGETHER], most) for start in starts]
         return hypotheses(self.readers, found, most)
 
     def _read(self, texts: Sequence[str], most: int) -> Readings:

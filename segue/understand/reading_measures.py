@@ -73,9 +73,9 @@ def count(read: Sequence[Read], utterances: Sequence[Utterance]) -> Counts:
         hits = len(set(guess.meaning.slots) & set(said.meaning.slots))
         errors = semantic_errors(same_intent, said.meaning) + (not right)
         rows.append((own, right, hits, len(guess.meaning.slots), len(said.meaning.slots), errors))
-    domain, intent, hits, guessed, slots, errors = np.array(rows, dtype=np.int64).reshape(-1, 6).T
+    domain, intent, shared, guessed, slots, wrong = np.array(rows, dtype=np.int64).reshape(-1, 6).T
     confidence = np.array([guess.confidence for guess in read], dtype=np.float64)
-    return Counts(domain, intent, hits, guessed, slots, errors, confidence)
+    return Counts(domain, intent, shared, guessed, slots, wrong, confidence)
 
 
 def measured(counts: Counts, *, seed: int = 0) -> Mapping[str, float]:
