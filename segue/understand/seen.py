@@ -65,7 +65,7 @@ class Seen:
 def see(utterances: Sequence[Utterance]) -> Seen:
     """Count over the utterances of one domain.
 
-    >>> from segue.understand.hypotheses import Slot
+    >>> from segue.understand.hypotheses import Interpretation, Slot
     >>> said = Utterance("wake me at 7", "alarm", Interpretation("set", (Slot("time", 11, 12),)))
     >>> seen = see([said, said])
     >>> seen.log_kinds("set", ["time"]) > seen.log_kinds("set", []), sorted(seen.values["time"])
