@@ -14,6 +14,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.drift": [],
     "benchmarks.quality.ranker": [],
     "benchmarks.quality.untuned": [],
+    "benchmarks.quality.readers": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -35,6 +36,7 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.untuned": [
         *("--collections", "cranfield", "--seeds", "1", "--interactions", "20", "--processes", "1"),
     ],
+    "benchmarks.quality.readers": ["--arms", "light", "--folds", "1", "--processes", "1"],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

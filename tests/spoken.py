@@ -39,9 +39,34 @@ UTTERANCES: list[Utterance] = [
     *(
         _said("chat", intent, text)
         for intent, texts in {
-            "greet": ("hello", "good morning", "hi there", "hello my friend", "hey you", "good evening", "hi again", "hello you"),
-            "thank": ("thank you", "thanks a lot", "many thanks", "great thanks", "thank you so much", "thanks", "cheers", "ta"),
-            "joke": ("tell me a joke", "make me laugh", "a joke please", "say something funny", "be funny", "another joke"),
+            "greet": (
+                "hello",
+                "good morning",
+                "hi there",
+                "hello my friend",
+                "hey you",
+                "good evening",
+                "hi again",
+                "hello you",
+            ),
+            "thank": (
+                "thank you",
+                "thanks a lot",
+                "many thanks",
+                "great thanks",
+                "thank you so much",
+                "thanks",
+                "cheers",
+                "ta",
+            ),
+            "joke": (
+                "tell me a joke",
+                "make me laugh",
+                "a joke please",
+                "say something funny",
+                "be funny",
+                "another joke",
+            ),
         }.items()
         for text in texts
     ),

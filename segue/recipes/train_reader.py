@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +12,14 @@ from segue.encode.export import export_states
 from segue.encode.pretrained import minilm
 from segue.encode.states import StatesEncoder
 from segue.errors import Corrupt, InvalidInput, NotFound
-from segue.understand.corpus import Corpus, prepare
+from segue.understand.corpus import prepare
 from segue.understand.labelled import load
+from segue.understand.parallel import train_domains
 from segue.understand.reader import KIND, Reader
 from segue.understand.readers import ENCODER
-from segue.understand.training import train
 
 BLOCK = 3
 """The encoder's states after half of its blocks say most about slots: later ones say more of the whole text."""
-
-_corpus: Corpus
-"""In a process of the pool: what all its domains are trained on, handed over once."""
 
 
 def train_reader(
@@ -55,7 +49,7 @@ def train_reader(
     progress("preparing", len(labelled.utterances))
     wanted = domains if domain is None else [domain]
     trained: dict[str, Any] = {}
-    for reader, seconds in _trained(wanted, corpus, processes or os.cpu_count() or 1):
+    for reader, seconds in train_domains(wanted, corpus, processes=processes or os.cpu_count() or 1):
         place = folder(out, reader.domain)
         part = _replace(reader, place)
         trained[reader.domain] = {
@@ -108,29 +102,3 @@ def _encoder(out: Path) -> StatesEncoder:
     if not (out / ENCODER).exists():
         export_states(minilm(), out / ENCODER, name="minilm-states", block=BLOCK)
     return StatesEncoder.open(out / ENCODER)
-
-
-def _trained(domains: Sequence[str], corpus: Corpus, processes: int) -> Iterator[tuple[Reader, float]]:
-    if processes == 1 or len(domains) == 1:
-        for domain in domains:
-            yield _timed(domain, corpus)
-        return
-    with ProcessPoolExecutor(
-        min(processes, len(domains)), mp_context=get_context("spawn"), initializer=_hand_over, initargs=(corpus,)
-    ) as pool:
-        for done in as_completed([pool.submit(_train, domain) for domain in domains]):
-            yield done.result()
-
-
-def _hand_over(corpus: Corpus) -> None:
-    global _corpus
-    _corpus = corpus
-
-
-def _train(domain: str) -> tuple[Reader, float]:
-    return _timed(domain, _corpus)
-
-
-def _timed(domain: str, corpus: Corpus) -> tuple[Reader, float]:
-    started = time.perf_counter()
-    return train(domain, corpus), time.perf_counter() - started

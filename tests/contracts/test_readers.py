@@ -18,8 +18,26 @@ from segue.understand.seen import NAMES
 from segue.understand.training import train
 from tests.spoken import UTTERANCES
 
-TEXTS = ["play help by queen", "will it rain in lagos tomorrow", "hello", "put on a song by the zutons please", "who sings help"]
-ODD = ["", " ", "\0", "🎬" * 30, "\ud800 half", "メリー・ポピンズ", "PLAY HELP", "rain " * 400, "x" * 9000, "a\nb\tc", "İstanbul?!"]
+TEXTS = [
+    "play help by queen",
+    "will it rain in lagos tomorrow",
+    "hello",
+    "put on a song by the zutons please",
+    "who sings help",
+]
+ODD = [
+    "",
+    " ",
+    "\0",
+    "🎬" * 30,
+    "\ud800 half",
+    "メリー・ポピンズ",
+    "PLAY HELP",
+    "rain " * 400,
+    "x" * 9000,
+    "a\nb\tc",
+    "İstanbul?!",
+]
 
 
 @pytest.fixture(scope="module")

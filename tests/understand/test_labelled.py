@@ -27,7 +27,9 @@ def _file(folder: Path, *lines: str) -> Path:
 
 def test_what_a_file_holds(tmp_path: Path) -> None:
     context = {"turn": 2, "device": None, "acts": ["offer", "inform"]}
-    file = _file(tmp_path, json.dumps(ROW | {"fold": 3, "context": context}), "", '{"text":"","domain":"a","intent":"b"}')
+    file = _file(
+        tmp_path, json.dumps(ROW | {"fold": 3, "context": context}), "", '{"text":"","domain":"a","intent":"b"}'
+    )
     found = load(file)
     assert found.folds == [3, None]
     assert found.utterances[0].meaning == Interpretation("set", (Slot("time", 11, 12),))
