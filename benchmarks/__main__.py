@@ -14,6 +14,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.drift": [],
     "benchmarks.quality.ranker": [],
     "benchmarks.quality.untuned": [],
+    "benchmarks.quality.readers": [],
     "benchmarks.quality.rerankers": [],
 }
 SMOKE: dict[str, list[str]] = {
@@ -36,6 +37,7 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.untuned": [
         *("--collections", "cranfield", "--seeds", "1", "--interactions", "20", "--processes", "1"),
     ],
+    "benchmarks.quality.readers": ["--arms", "light", "--folds", "1", "--processes", "1"],
     "benchmarks.quality.rerankers": [
         "--made-up",
         "40",

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from segue.encode.export import export
+from segue.encode.export import export, export_states
 from segue.encode.pretrained import TorchEncoder, minilm
 from segue.encode.quantised import OnnxEncoder
+from segue.encode.states import StatesEncoder
 from segue.engine import Engine
 
 
@@ -59,6 +60,17 @@ def texts() -> list[str]:
 def encoder(int8_folder: Path) -> OnnxEncoder:
     """The real int8 encoder, opened once."""
     return OnnxEncoder.open(int8_folder, threads=2)
+
+
+@pytest.fixture(scope="session")
+def states_folder(reference: TorchEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_states(reference, tmp_path_factory.mktemp("states") / "minilm", name="minilm-states", block=3).folder
+
+
+@pytest.fixture(scope="session")
+def states_encoder(states_folder: Path) -> StatesEncoder:
+    """The real int8 encoder that also gives the states of pieces, opened once."""
+    return StatesEncoder.open(states_folder)
 
 
 FILMS: list[dict[str, Any]] = [

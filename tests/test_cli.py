@@ -77,7 +77,8 @@ def every_command(group: click.Group, *path: str) -> list[tuple[tuple[str, ...],
 
 def test_every_command_of_the_contract_is_there() -> None:
     assert set(main.commands) >= CONTRACT
-    assert "search" in main.commands["evaluate"].commands  # type: ignore[attr-defined]
+    assert {"search", "reader"} <= set(main.commands["evaluate"].commands)  # type: ignore[attr-defined]
+    assert "reader" in main.commands["train"].commands  # type: ignore[attr-defined]
     help = done("--help").output
     assert all(name in help for name in CONTRACT)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from segue.cli import measure, use
+from segue.cli import measure, understand, use
 from segue.cli.common import Commands
 from segue.errors import NotBuilt
 
@@ -37,10 +37,8 @@ def _not_built(name: str, what: str) -> Callable[..., None]:
 
 
 for _group, _name, _what in (
-    (main, "train", "train a reader, a re-ranker or an agent"),
     (main, "upgrade", "replace an encoder, a reader or a ranker without breaking what worked"),
     (main, "migrate", "give a trained model another position encoding"),
-    (measure.evaluate, "reader", "measure a reader on labelled requests"),
 ):
     _group.command(_name, context_settings={"ignore_unknown_options": True})(
         click.argument("rest", nargs=-1, type=click.UNPROCESSED)(_not_built(_name, _what))
@@ -48,6 +46,6 @@ for _group, _name, _what in (
 
 for _command in (
     *(use.demo, use.index, use.ask, use.feedback, use.serve, use.explain),
-    *(measure.learn, measure.simulate, measure.evaluate, measure.ubi),
+    *(measure.learn, measure.simulate, measure.evaluate, measure.ubi, understand.train),
 ):
     main.add_command(_command)

@@ -112,7 +112,7 @@ def _broken(text: str | None) -> Break | None:
 
 @click.group()
 def evaluate() -> None:
-    """Measure: search on judged queries, policies from the log; readers to come."""
+    """Measure: search on judged queries, policies from the log, readers on labelled requests."""
 
 
 @evaluate.command("search")

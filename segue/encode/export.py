@@ -14,6 +14,8 @@ from segue import artifact
 from segue.encode.int8 import quantise
 from segue.encode.pretrained import TorchEncoder, minilm
 from segue.encode.quantised import FORMAT, GRAPH, KIND, TOKENIZER
+from segue.encode.states import FORMAT as STATES_FORMAT
+from segue.encode.states import KIND as STATES_KIND
 from segue.encode.transformer import Transformer, pool
 
 _OPSET = 18
@@ -44,8 +46,32 @@ def export(encoder: TorchEncoder, folder: Path | str, *, name: str, parent: str 
     )
 
 
-def to_onnx(transformer: Transformer) -> ModelProto:
-    """The float32 graph: `ids` int64 [b, n], all of one length → `vectors` float32 [b, d], pooled unit rows."""
+def export_states(encoder: TorchEncoder, folder: Path | str, *, name: str, block: int) -> artifact.Artifact:
+    """Write `encoder` as int8 ONNX that also gives the state of every piece after `block` blocks, for `StatesEncoder`."""
+    return artifact.write(
+        folder,
+        kind=STATES_KIND,
+        name=name,
+        files={
+            GRAPH: quantise(to_onnx(encoder.transformer, block=block)).SerializeToString(deterministic=True),
+            TOKENIZER: encoder.tokenizer.definition.encode(),
+        },
+        meta={
+            "format": STATES_FORMAT,
+            "dimensions": encoder.dimensions,
+            "longest": encoder.tokenizer.longest,
+            "block": block,
+            "source": encoder.fingerprint,
+        },
+    )
+
+
+def to_onnx(transformer: Transformer, *, block: int | None = None) -> ModelProto:
+    """The float32 graph: `ids` int64 [b, n], all of one length → `vectors` float32 [b, d], pooled unit rows; with `block`, also
+    `states` float32 [b, n, d], those after so many blocks."""
+    outputs = ["vectors"] if block is None else ["vectors", "states"]
+    module: nn.Module = _Pooled(transformer) if block is None else _PooledWithStates(transformer, block)
+    axes = {"ids": {0: "texts", 1: "tokens"}, "vectors": {0: "texts"}, "states": {0: "texts", 1: "tokens"}}
     example = torch.ones(2, 7, dtype=torch.int64)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The tracing exporter is deprecated. It is kept because it takes 1 s (the other 7 s and onnxscript) and its
@@ -53,12 +79,12 @@ def to_onnx(transformer: Transformer) -> ModelProto:
         warnings.simplefilter("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message="Converting a tensor to a Python")
         torch.onnx.export(
-            _Pooled(transformer).eval(),
+            module.eval(),
             (example,),
             f"{folder}/float32.onnx",
             input_names=["ids"],
-            output_names=["vectors"],
-            dynamic_axes={"ids": {0: "texts", 1: "tokens"}, "vectors": {0: "texts"}},
+            output_names=outputs,
+            dynamic_axes={name: axes[name] for name in ("ids", *outputs)},
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -72,6 +98,16 @@ class _Pooled(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         return pool(self.transformer(ids))
+
+
+class _PooledWithStates(nn.Module):
+    def __init__(self, transformer: Transformer, block: int) -> None:
+        super().__init__()
+        self.transformer, self.block = transformer, block
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        states = self.transformer.states(ids)
+        return pool(states[-1]), states[self.block]
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ class OnnxEncoder:
                     fix="make it with segue.encode.export.export",
                 )
         tokenizer = Tokenizer.open(part.path(TOKENIZER), longest=longest)
-        session = _session(part.path(GRAPH), threads)
+        session = open_session(part.path(GRAPH), threads)
         return cls(session, tokenizer, dimensions=dimensions, fingerprint=part.hash)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -62,7 +62,8 @@ class OnnxEncoder:
         return np.asarray(self._session.run(None, {"ids": ids})[0], dtype=np.float32)
 
 
-def _session(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int) -> Any:
+    """An onnxruntime session on the CPU; raises `Corrupt` for a graph that cannot be opened."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -19,6 +19,14 @@ class Tokens:
     mask: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The ids of one text and where each piece stands in it, in characters, the end exclusive; special ones at (0, 0)."""
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+
+
 class Tokenizer:
     """An opened tokenizer that cuts a text after `longest` tokens, the special ones included.
 
@@ -62,6 +70,10 @@ class Tokenizer:
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of every text, each at most `longest` long."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """The ids of every text, each at most `longest` long, and where they stand."""
+        return [Pieces(encoding.ids, encoding.offsets) for encoding in self._tokenizer.encode_batch(list(texts))]
 
     def batch(self, texts: Sequence[str]) -> Tokens:
         """The ids of every text, padded to the longest of them."""

@@ -58,12 +58,17 @@ class Transformer(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """`mask` int64 [b, n] is 0 at padding (None: no padding); `types` int64 [b, n] (None: all of type 0)."""
+        return self.states(ids, mask, types)[-1]
+
+    def states(self, ids: Tensor, mask: Tensor | None = None, types: Tensor | None = None) -> list[Tensor]:
+        """The vectors before the first block and after each, float32 [b, n, d] each."""
         typed = self.types.weight[0] if types is None else self.types(types)
         vectors: Tensor = self.norm(self.positions.embed(self.words(ids) + typed))
         added = None if mask is None else hide_padding(mask, vectors)
+        found = [vectors]
         for number, block in enumerate(self.blocks):
-            vectors = block(vectors, added, self.positions, number)
-        return vectors
+            found.append(block(found[-1], added, self.positions, number))
+        return found
 
 
 def hide_padding(mask: Tensor, like: Tensor) -> Tensor:

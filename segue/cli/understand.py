@@ -1,0 +1,71 @@
+"""Commands to train and to measure readers of requests."""
+
+from pathlib import Path
+
+import click
+
+from segue.cli.common import json_option, print_json, say
+from segue.cli.measure import evaluate
+from segue.recipes.evaluate_reader import as_table, evaluate_reader, warnings
+from segue.recipes.progress import Steps
+from segue.recipes.train_reader import train_reader
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="JSON Lines with text, domain, intent, slots (.gz accepted).",
+)
+
+
+@click.group()
+def train() -> None:
+    """Train what understands a request."""
+
+
+@train.command("reader")
+@data_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the readers, one folder a domain."
+)
+@click.option("--domain", help="Train this domain's only, and touch no other's.  [default: all]")
+@click.option("--encoder", is_flag=True, help="Beside the small encoder: better, and some milliseconds more a request.")
+@click.option("--processes", type=click.IntRange(min=1), help="Domains trained at a time.  [default: one a core]")
+@json_option
+def reader(data: Path, out: Path, domain: str | None, encoder: bool, processes: int | None, as_json: bool) -> None:
+    """Train a reader for each domain of labelled requests: it tells the domain, the intent and the slots, with probabilities.
+
+    Each is trained by itself, with the other domains' requests as what it is not, so that one can be added or replaced later.
+    The same data give the same readers.
+
+    \b
+    segue train reader --data requests.jsonl --out readers
+    segue train reader --data requests.jsonl --out readers --domain music
+    """
+    with Steps(unit="", quiet=as_json) as progress:
+        result = train_reader(data, out, domain=domain, encoder=encoder, processes=processes, progress=progress)
+    if as_json:
+        print_json(result)
+        return
+    for name, one in result["domains"].items():
+        click.echo(
+            f"{name}: {one['utterances']:,} requests, {one['intents']} intents, {one['slots']} kinds of slots, "
+            f"{one['seconds']:.1f} s → {out / one['folder']}"
+        )
+
+
+@evaluate.command("reader")
+@click.option(
+    "--model", type=click.Path(path_type=Path), required=True, help="The folder that `segue train reader` filled."
+)
+@data_option
+@click.option(
+    "--seed", default=0, show_default=True, help="For the floor of the calibration error, which is simulated."
+)
+@json_option
+def reader_quality(model: Path, data: Path, seed: int, as_json: bool) -> None:
+    """Measure readers on labelled requests that they were not trained on: domain, intent, slots, calibration, time."""
+    result = evaluate_reader(model, data, seed=seed)
+    for line in warnings(result):
+        say(line)
+    print_json(result) if as_json else click.echo(as_table(result))

@@ -1,0 +1,104 @@
+"""Train the readers of a folder from labelled requests: all domains at once in several processes, or one alone."""
+
+import os
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from segue import artifact
+from segue.encode.export import export_states
+from segue.encode.pretrained import minilm
+from segue.encode.states import StatesEncoder
+from segue.errors import Corrupt, InvalidInput, NotFound
+from segue.understand.corpus import prepare
+from segue.understand.labelled import load
+from segue.understand.parallel import train_domains
+from segue.understand.reader import KIND, Reader
+from segue.understand.readers import ENCODER
+
+BLOCK = 3
+"""The encoder's states after half of its blocks say most about slots: later ones say more of the whole text."""
+
+
+def train_reader(
+    data: Path,
+    out: Path,
+    *,
+    domain: str | None = None,
+    encoder: bool = False,
+    processes: int | None = None,
+    progress: Callable[[str, int], None] = lambda step, done: None,
+) -> dict[str, Any]:
+    """Train a reader for every domain of `data`, or for `domain` alone, and put each into a folder of its own in `out`.
+
+    Other folders are not touched. With `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random:
+    the same data give the same readers, in any number of processes.
+    """
+    labelled = load(data)
+    domains = sorted({one.domain for one in labelled.utterances})
+    if domain is not None and domain not in domains:
+        raise InvalidInput(
+            f"{data} has no utterance of the domain {domain!r}.", expected=f"one of: {', '.join(domains)}"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    opened = _encoder(out) if encoder else None
+    progress("preparing", 0)
+    corpus = prepare(labelled.utterances, opened)
+    progress("preparing", len(labelled.utterances))
+    wanted = domains if domain is None else [domain]
+    trained: dict[str, Any] = {}
+    for reader, seconds in train_domains(wanted, corpus, processes=processes or os.cpu_count() or 1):
+        place = folder(out, reader.domain)
+        part = _replace(reader, place)
+        trained[reader.domain] = {
+            "folder": place.name,
+            "hash": part,
+            "utterances": sum(reader.seen.intents.values()),
+            "intents": len(reader.intents),
+            "slots": (len(reader.tags) - 1) // 2,
+            "seconds": round(seconds, 2),
+        }
+        progress("training", 1)
+    return {"out": str(out), "encoder": encoder, "domains": dict(sorted(trained.items()))}
+
+
+def folder(out: Path, domain: str) -> Path:
+    """Where a domain's reader lies: its name, if that can be a folder's; else a part of it with a hash.
+
+    >>> folder(Path("readers"), "music").name, folder(Path("readers"), "my music").name[:9]
+    ('music', 'my-music-')
+    """
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in domain)[:60]
+    unlike = plain != domain or plain == ENCODER or not plain[0].isalnum()
+    return out / (f"{plain.lstrip('-_') or 'domain'}-{sha256(domain.encode()).hexdigest()[:8]}" if unlike else plain)
+
+
+def _replace(reader: Reader, place: Path) -> str:
+    """Put a reader where another may be: the old one is there, or beside it, until the new one is whole on the disk."""
+    new, old = (place.parent / f".{place.name}.{kind}" for kind in ("new", "old"))
+    if old.exists() and not place.exists():
+        old.rename(place)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    made = reader.write(new, parent=_hash(place))
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+    return made.hash
+
+
+def _hash(place: Path) -> str | None:
+    """The content hash of the reader that is there; None for no reader, or one that cannot be read any more."""
+    try:
+        return artifact.open(place, kind=KIND).hash
+    except (NotFound, Corrupt):
+        return None
+
+
+def _encoder(out: Path) -> StatesEncoder:
+    if not (out / ENCODER).exists():
+        export_states(minilm(), out / ENCODER, name="minilm-states", block=BLOCK)
+    return StatesEncoder.open(out / ENCODER)
