@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, least_squares
 
 from segue.errors import InvalidInput
+from segue.state import State, named, numbered
 
 _LAGS = 4
 """With how many of the shows that follow a show is compared: more is less noise, but looks further from the move."""
@@ -148,6 +149,30 @@ class Examination:
         for pair, slot in self._slots.items():
             state.update(repr((pair, self._places[slot].tolist(), self._clicked[slot].tolist())).encode())
         return state.hexdigest()
+
+    def state(self) -> State:
+        """Everything that was learned, and the shows that are kept."""
+        names, numbers = numbered([name for pair in self._slots for name in pair])
+        return State(
+            {"names": names},
+            {
+                "pairs": numbers,
+                "slots": np.fromiter(self._slots.values(), np.int32, len(self._slots)),
+                "places": self._places.copy(),
+                "clicked": self._clicked.copy(),
+                "earlier": self._earlier.copy(),
+                "later": self._later.copy(),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` knew, and nothing else."""
+        arrays = state.arrays
+        pairs = iter(named(state.data["names"], arrays["pairs"]))
+        self._slots = OrderedDict(zip(zip(pairs, pairs, pairs, strict=True), arrays["slots"].tolist(), strict=True))
+        self._places, self._clicked = arrays["places"].copy(), arrays["clicked"].copy()
+        self._earlier, self._later = arrays["earlier"].copy(), arrays["later"].copy()
+        self._curve = None
 
     def _slot(self, pair: tuple[str, str, str]) -> int:
         """The row of a pair, which is now the one shown last; a new pair may take the row of the oldest."""

@@ -1,7 +1,8 @@
 """Is a strategy still what it was? A broken one is noticed, named and left out, watched with a trickle, and taken back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 _FAST, _SLOW = 0.03, 0.002
 """How much a new observation moves the short and the long average."""
@@ -75,6 +76,17 @@ class ArmHealth:
             self.alarms += 1
             return True
         return False
+
+    def state(self) -> dict[str, Any]:
+        """As plain data."""
+        averages = {signal: [one.count, one.short, one.long, one.variance] for signal, one in self.averages.items()}
+        return {"averages": averages, "broken": list(self.broken), "alarms": self.alarms}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> "ArmHealth":
+        """The strategy that had this `state`."""
+        averages = {signal: Average(*numbers) for signal, numbers in state["averages"].items()}
+        return cls(averages, tuple(state["broken"]), state["alarms"])
 
     def describe(self) -> dict[str, object]:
         """For people and programs: the verdict, and each signal's short and long average."""

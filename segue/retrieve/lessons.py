@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.events import Event
-from segue.retrieve.choice_model import ChoiceModel, Page
+from segue.retrieve.choice_model import ChoiceModel, Page, pages_of, state_of
 from segue.retrieve.context import REQUEST
 from segue.retrieve.health import ArmHealth
 from segue.retrieve.layout import Layout
 from segue.retrieve.pages import ClosedPage, OpenPages, Repeats, Told
 from segue.retrieve.worth import Worth
+from segue.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,38 @@ class Known:
     def has_taken_over(self) -> bool:
         """Whether what people took would have stood at least as high with the apprentice (Σ 1 / log2(1 + place))."""
         return self.takes >= _TAKEOVER and self.own_gain >= self.incumbent_gain
+
+    def state(self) -> State:
+        """Everything that was learned of the domain."""
+        return State(
+            {
+                "answers": self.answers,
+                "pages": self.pages,
+                "takes": self.takes,
+                "alarms": list(self.alarms),
+                "health": {name: health.state() for name, health in self.health.items()},
+            },
+            {"gains": np.array([self.incumbent_gain, self.own_gain], dtype=np.float64)},
+            {
+                "model": self.model.state(),
+                "worth": self.worth.state(),
+                "waiting": state_of(self.waiting),
+                "repeats": self.repeats.state(),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of a domain with the same strategies knew, and nothing else."""
+        data, parts = state.data, state.parts
+        self.answers, self.pages, self.takes = data["answers"], data["pages"], data["takes"]
+        self.alarms = [(answers, name, what) for answers, name, what in data["alarms"]]
+        self.health = {name: ArmHealth.of(health) for name, health in data["health"].items()}
+        self.broken = frozenset(name for name, health in self.health.items() if health.demoted)
+        self.incumbent_gain, self.own_gain = state.arrays["gains"].tolist()
+        self.model.restore(parts["model"])
+        self.worth.restore(parts["worth"])
+        self.waiting = pages_of(parts["waiting"])
+        self.repeats.restore(parts["repeats"])
 
 
 class Lessons:
@@ -118,11 +151,24 @@ class Lessons:
             state.update(repr((domain, known.answers, known.pages, known.takes, known.broken, known.alarms)).encode())
             state.update(belief.mean.tobytes() + belief.precision.tobytes() + belief.draws.tobytes())
             state.update(repr(known.model.noise).encode())
-            state.update(known.worth.state())
+            state.update(known.worth.bits())
             state.update(repr(known.health).encode())
             for page in known.waiting:
                 state.update(page.features.tobytes() + page.taken.tobytes())
         return state.hexdigest()
+
+    def state(self) -> State:
+        """What was learned of every domain that was asked, and the pages that are open."""
+        known = {domain: one for domain, one in sorted(self._domains.items()) if one.answers}
+        states = {f"domain {number}": one.state() for number, one in enumerate(known.values())}
+        return State({"domains": list(known)}, parts={"pages": self._pages.state(), **states})
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of lessons with the same strategies and actions knew, and nothing else."""
+        self._pages.restore(state.parts["pages"])
+        self._domains = {}
+        for number, domain in enumerate(state.data["domains"]):
+            self.of(domain).restore(state.parts[f"domain {number}"])
 
     # -- steps --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from segue.records import Candidates
 from segue.retrieve.linear_thompson import LinearThompson
 from segue.retrieve.select import SURE
 from segue.retrieve.union import Floats
+from segue.state import State
 
 COSTLY = frozenset({"dense", "sparse", "personal", "related"})
 """Strategies asked last, when the cheap ones have been seen."""
@@ -87,7 +88,21 @@ class Worth:
         """Each strategy's expected gain for an average request."""
         return {name: round(float(gain.mean[0]), 4) for name, gain in self._gains.items()}
 
-    def state(self) -> bytes:
+    def state(self) -> State:
+        """What was learned, and the weights that are drawn now."""
+        parts = {
+            name: State(arrays={"precision": gain.precision, "pull": gain.pull, "drawn": self._drawn[name]})
+            for name, gain in self._gains.items()
+        }
+        return State(parts=parts)
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of the same strategies knew, and draw the same."""
+        for name, part in state.parts.items():
+            self._gains[name].precision, self._gains[name].pull = part.arrays["precision"], part.arrays["pull"]
+        self._drawn = {name: part.arrays["drawn"] for name, part in state.parts.items()}
+
+    def bits(self) -> bytes:
         """What was learned, to the last bit."""
         return b"".join(gain.precision.tobytes() + gain.pull.tobytes() for gain in self._gains.values())
 
