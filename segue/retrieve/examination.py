@@ -110,7 +110,8 @@ class Examination:
         item, lag = np.nonzero(before >= 0)
         pair_of_places = before[item, lag], now[item]
         np.add.at(self._earlier, pair_of_places, self._clicked[rows, :_LAGS][item, lag])
-        np.add.at(self._later, pair_of_places, taken[item])
+        if len(clicked):
+            np.add.at(self._later, pair_of_places, taken[item])
 
         self._places[rows, 1:] = self._places[rows, :-1]
         self._clicked[rows, 1:] = self._clicked[rows, :-1]

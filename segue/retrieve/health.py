@@ -36,16 +36,19 @@ class Average:
     def observe(self, value: float, *, frozen: bool) -> None:
         """Take in a value; while `frozen` the long average, what is normal, does not follow."""
         self.count += 1
-        self.short += max(_FAST, 1 / self.count) * (value - self.short)
+        share = 1 / self.count
+        self.short += (share if share > _FAST else _FAST) * (value - self.short)
         if not frozen:
-            step = max(_SLOW, 1 / self.count)
-            self.variance += step * ((value - self.long) ** 2 - self.variance)
-            self.long += step * (value - self.long)
+            step, moved = share if share > _SLOW else _SLOW, value - self.long
+            self.variance += step * (moved**2 - self.variance)
+            self.long += step * moved
 
     @property
     def fallen(self) -> bool:
+        if self.count < _WARM or self.short >= _BROKEN * self.long:
+            return False
         spread = (self.variance * _FAST / (2 - _FAST)) ** 0.5
-        return self.count >= _WARM and self.short < _BROKEN * self.long and self.long - self.short > _SIGMAS * spread
+        return self.long - self.short > _SIGMAS * spread
 
     @property
     def well(self) -> bool:
@@ -66,12 +69,12 @@ class ArmHealth:
 
     def observe(self, signal: Signal, value: float) -> bool:
         """Take in one observation; True when the verdict changed."""
-        average = self.averages[signal]
-        average.observe(value, frozen=self.demoted)
-        if self.demoted and all(self.averages[one].well for one in self.broken):
+        average, demoted = self.averages[signal], self.demoted
+        average.observe(value, frozen=demoted)
+        if demoted and all(self.averages[one].well for one in self.broken):
             self.broken = ()
             return True
-        if not self.demoted and average.fallen:
+        if not demoted and average.fallen:
             self.broken = (signal,)
             self.alarms += 1
             return True

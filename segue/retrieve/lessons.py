@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segue.events import Event
 from segue.retrieve.choice_model import ChoiceModel, Page, pages_of, state_of
-from segue.retrieve.context import REQUEST
+from segue.retrieve.context import REQUEST, STRATEGY
 from segue.retrieve.health import ArmHealth
 from segue.retrieve.layout import Layout
 from segue.retrieve.pages import ClosedPage, OpenPages, Repeats, Told
@@ -39,6 +39,8 @@ _TAKEOVER = 200
 
 _DEEP = 10
 """What stands further down in a strategy's list is not to its credit."""
+
+_RESULTS, _AGREEMENT = STRATEGY.index("results"), STRATEGY.index("agreement")
 
 _WIDEN = 0.05
 """Share of what was known of a strategy that is kept when it broke or became well: it has to be learned anew."""
@@ -175,8 +177,9 @@ class Lessons:
     def _watch(self, known: Known, learning: Mapping[str, Any]) -> None:
         """Whether the strategies still are what they were."""
         known.answers += 1
-        for name, (*_, results, agreement, _) in learning["lists"].items():
+        for name, row in learning["lists"].items():
             if name in self._strategies:
+                results, agreement = row[_RESULTS], row[_AGREEMENT]
                 self._observe(known, name, "answers", float(results > 0))
                 if results > 0:
                     self._observe(known, name, "agreement", agreement)
@@ -192,13 +195,15 @@ class Lessons:
         offsets = np.log(self._examination(page.positions))
         weight = 1.0 / known.repeats.count(learning["query"])
         ranks = told.ranks
-        held = ranks[taken > 0] > 0
+        took = np.flatnonzero(taken > 0)
+        held = ranks[took] > 0
         known.worth.learn(told.request, np.array(learning["seen"]), trusted, held)
-        watched = {name: np.array(row)[learning["shown"]] for name, row in learning.get("watched", {}).items()}
-        for name, row in {**dict(zip(trusted, ranks.T, strict=True)), **watched}.items():
+        credit = dict(zip(trusted, _credited(ranks[took]), strict=True))
+        for name, row in learning.get("watched", {}).items():
             if name in self._strategies:
-                top = (row[taken > 0] > 0) & (row[taken > 0] <= _DEEP)
-                self._observe(known, name, "credit", float(top.any()))
+                credit[name] = _credited(np.array(row)[learning["shown"]][took])
+        for name, deserved in credit.items():
+            self._observe(known, name, "credit", float(deserved))
         if "own place" in learning:
             own = np.array(learning["own place"], dtype=np.float64)[learning["shown"]]
             known.takes += int(taken.sum())
@@ -220,3 +225,9 @@ class Lessons:
         known.broken = frozenset(one for one, state in known.health.items() if state.demoted)
         known.model.widen(self._layout.block(self._strategies[name]), _WIDEN)
         logger.warning("the strategy %s %s", name, what)
+
+
+def _credited(ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether any item stood high in a list: of ranks [items, ...] from 1, 0 where it was not in it."""
+    credited: NDArray[np.bool_] = ((ranks > 0) & (ranks <= _DEEP)).any(axis=0)
+    return credited

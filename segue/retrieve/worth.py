@@ -77,12 +77,13 @@ class Worth:
         held it is credited alone; the others were not needed."""
         order = sorted(range(len(asked)), key=lambda place: self._rank(asked[place]))
         uncovered = np.ones(len(held), dtype=bool)
+        told = [np.concatenate([[1.0], context, what]) for what in (np.zeros(_SEEN), seen)]
+        squares = [one[:, None] * one for one in told]
         for place in order:
-            gain = float((held[:, place] & uncovered).mean())
+            gain = np.count_nonzero(held[:, place] & uncovered) / len(held)
             uncovered &= ~held[:, place]
-            name = asked[place]
-            told = np.concatenate([[1.0], context, seen if name in COSTLY else np.zeros(_SEEN)])
-            self._gains[name].learn(told[None], np.array([gain]))
+            costly = asked[place] in COSTLY
+            self._gains[asked[place]].learn_one(told[costly], squares[costly], gain)
 
     def expected(self) -> dict[str, float]:
         """Each strategy's expected gain for an average request."""
