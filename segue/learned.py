@@ -5,12 +5,14 @@ decides what a log comes to. Damaged, of another log, of other settings or of ot
 is replayed. It is an artifact of kind "learned", written as a whole or not at all; a later one takes an earlier one's place.
 """
 
+import gc
 import logging
 import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -96,7 +98,7 @@ class Learned:
         """Keep what is known by now; nobody waits for the disk. That it could not be kept costs time, and is no error."""
         with self._saving:
             try:
-                with self._log.still() as number:
+                with self._log.still() as number, _nothing_thrown_away():
                     state = State(parts={name: fold.state() for name, fold in self._folds.items()})
                     self._since = 0
                 if number > self._kept and (last := self._log.at(number)) is not None:
@@ -136,9 +138,10 @@ class Learned:
         blank = {name: fold.state() for name, fold in self._folds.items()}
         for kept in _listed(self._folder):
             try:
-                state = self._read(kept)
-                for name, fold in self._folds.items():
-                    fold.restore(state.parts[name])
+                with _nothing_thrown_away():
+                    state = self._read(kept)
+                    for name, fold in self._folds.items():
+                        fold.restore(state.parts[name])
                 return kept.number
             except Exception as error:  # noqa: BLE001  whatever it is, the log has everything
                 logger.warning("%s is not used, the log is replayed instead: %s", kept.folder.name, error)
@@ -182,6 +185,19 @@ class Learned:
             for kept in _listed(self._folder):
                 if kept.folder != written.folder:
                     shutil.rmtree(kept.folder, ignore_errors=True)
+
+
+@contextmanager
+def _nothing_thrown_away() -> Iterator[None]:
+    """A hundred thousand things are made here and none is thrown away: looking again and again for some that are takes longer
+    than making them."""
+    looking = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looking:
+            gc.enable()
 
 
 def _listed(folder: Path) -> list[_Kept]:

@@ -9,6 +9,7 @@ a flat curve. So a show is only compared with those of the same item that came a
 import hashlib
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +154,7 @@ class Examination:
 
     def state(self) -> State:
         """Everything that was learned, and the shows that are kept."""
-        names, numbers = numbered([name for pair in self._slots for name in pair])
+        names, numbers = numbered(list(chain.from_iterable(self._slots)))
         return State(
             {"names": names},
             {

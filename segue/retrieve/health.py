@@ -47,7 +47,7 @@ class Average:
     def fallen(self) -> bool:
         if self.count < _WARM or self.short >= _BROKEN * self.long:
             return False
-        spread = (self.variance * _FAST / (2 - _FAST)) ** 0.5
+        spread = float((self.variance * _FAST / (2 - _FAST)) ** 0.5)
         return self.long - self.short > _SIGMAS * spread
 
     @property

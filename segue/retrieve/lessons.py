@@ -229,5 +229,4 @@ class Lessons:
 
 def _credited(ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether any item stood high in a list: of ranks [items, ...] from 1, 0 where it was not in it."""
-    credited: NDArray[np.bool_] = ((ranks > 0) & (ranks <= _DEEP)).any(axis=0)
-    return credited
+    return np.asarray(((ranks > 0) & (ranks <= _DEEP)).any(axis=0))

@@ -14,7 +14,8 @@ import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -247,8 +248,8 @@ class Memory:
 
     def state(self) -> State:
         """Everything that was learned; what is only kept at hand is left out."""
-        seen = [one for items in self._pairs.values() for one in items.values()]
-        ids, numbers = numbered([id for items in self._pairs.values() for id in items])
+        seen = list(chain.from_iterable(items.values() for items in self._pairs.values()))
+        ids, numbers = numbered(list(chain.from_iterable(self._pairs.values())))
         numbers_of = {place: number for number, place in enumerate(self._pairs)}
         queries = {domain: one for domain, one in sorted(self._queries.items()) if len(one)}
         return State(
@@ -265,11 +266,11 @@ class Memory:
             {
                 "sizes": sizes(self._pairs.values()),
                 "items": numbers,
-                "units": np.fromiter((one.units for one in seen), np.int64, len(seen)),
-                "looks": np.fromiter((one.looks for one in seen), np.int64, len(seen)),
-                "shown": np.fromiter((one.shown for one in seen), np.int64, len(seen)),
-                "acted": np.fromiter((one.acted for one in seen), np.bool_, len(seen)),
-                "waiting": np.fromiter((numbers_of[place] for place in self._waiting), np.int64, len(self._waiting)),
+                "units": np.fromiter(map(attrgetter("units"), seen), np.int64, len(seen)),
+                "looks": np.fromiter(map(attrgetter("looks"), seen), np.int64, len(seen)),
+                "shown": np.fromiter(map(attrgetter("shown"), seen), np.int64, len(seen)),
+                "acted": np.fromiter(map(attrgetter("acted"), seen), np.bool_, len(seen)),
+                "waiting": np.fromiter(map(numbers_of.__getitem__, self._waiting), np.int64, len(self._waiting)),
                 "chances": self._chances.copy(),
             },
             {

@@ -10,7 +10,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from sys import intern
 
 import numpy as np
@@ -154,15 +154,15 @@ class People:
     def state(self) -> State:
         """Everything that was learned; the tastes that are kept at hand are left out."""
         with self._lock:
-            people = dict.fromkeys(person for asking in self._asked.values() for person in asking)
-            people |= dict.fromkeys(self._took)
+            asked, histories, takers = self._asked.values(), self._took.values(), self._takers.values()
+            people = dict.fromkeys(chain(chain.from_iterable(asked), self._took))
             numbers = {person: number for number, person in enumerate(people)}
-            took = [one for history in self._took.values() for one in history]
+            took = list(chain.from_iterable(histories))
             names, named_by = numbered([name for one in took for name in (one.domain, one.item, one.action)])
             places = {name: number for number, name in enumerate(names)}
 
             def of(persons: Iterable[Person]) -> NDArray[np.int32]:
-                return np.array([numbers[person] for person in persons], np.int32)
+                return np.fromiter(map(numbers.__getitem__, persons), np.int32)
 
             return State(
                 {
@@ -172,14 +172,14 @@ class People:
                     "units": [one.units for one in took],
                 },
                 {
-                    "asked": of(person for asking in self._asked.values() for person in asking),
-                    "asked sizes": sizes(self._asked.values()),
+                    "asked": of(chain.from_iterable(asked)),
+                    "asked sizes": sizes(asked),
                     "who": of(self._took),
                     "took": named_by,
-                    "took sizes": sizes(self._took.values()),
-                    "taken": np.array([places[name] for pair in self._takers for name in pair], np.int32),
-                    "takers": of(person for takers in self._takers.values() for person in takers),
-                    "takers sizes": sizes(self._takers.values()),
+                    "took sizes": sizes(histories),
+                    "taken": np.fromiter(map(places.__getitem__, chain.from_iterable(self._takers)), np.int32),
+                    "takers": of(chain.from_iterable(takers)),
+                    "takers sizes": sizes(takers),
                 },
             )
 
