@@ -45,7 +45,7 @@ _ENOUGH = 1_000
 _SLOW = 1.0
 """Seconds: a replay that takes longer should not have to be done again."""
 
-_DECIDING = ("segue", "numpy", "scipy", "tantivy")
+_DECIDING = ("numpy", "scipy", "tantivy")
 """Packages whose versions may change what is learned from the same log, if only in the last bit."""
 
 
@@ -87,8 +87,8 @@ class Learned:
 
     def follow(self) -> None:
         """Take up what is kept, replay what was logged since, and follow the log from there."""
-        begun = time.monotonic()
         self._kept = self._restore()
+        begun = time.monotonic()
         self._log.follow(*(fold.learn for fold in self._folds.values()), self._count, after=self._kept)
         self._online = True
         if time.monotonic() - begun > _SLOW and self._since:
@@ -111,13 +111,14 @@ class Learned:
 
     def close(self) -> None:
         """Keep what was learned since, if that is enough to be worth it. To be called before the log is closed."""
-        if self._thread is not None:
-            self._thread.join()
         try:
             self._log.append().result()  # what is on its way to the disk is learned as well
+            waited = True
         except SegueError:
-            return
-        if self._since >= _ENOUGH:
+            waited = False
+        if self._thread is not None:
+            self._thread.join()
+        if waited and self._since >= _ENOUGH:
             self.save()
 
     def _count(self, _: Event) -> None:
@@ -136,7 +137,7 @@ class Learned:
     def _restore(self) -> int:
         """Give the folds the latest that can be used; returns the number of the last event in it, 0 if there is none."""
         blank = {name: fold.state() for name, fold in self._folds.items()}
-        for kept in _listed(self._folder):
+        while (kept := self._latest()) is not None:
             try:
                 with _nothing_thrown_away():
                     state = self._read(kept)
@@ -149,6 +150,10 @@ class Learned:
                 for name, fold in self._folds.items():
                     fold.restore(blank[name])
         return 0
+
+    def _latest(self) -> _Kept | None:
+        """Looked for anew each time: another process may just have put a later one in the place of the one being read."""
+        return next((kept for kept in _listed(self._folder) if kept.folder.name not in self._unusable), None)
 
     def _read(self, kept: _Kept) -> State:
         part = artifact.open(kept.folder, kind=_KIND)

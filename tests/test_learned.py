@@ -378,6 +378,39 @@ def test_a_later_one_takes_its_place_and_an_earlier_one_does_not(kept: Path) -> 
         assert one.replayed == []
 
 
+def test_one_that_is_replaced_while_it_is_read(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one in its place is read, not the whole log."""
+    open_part, taken = artifact.open, list[Path]()
+
+    def too_late(folder: Path, *, kind: str) -> artifact.Artifact:
+        if not taken:
+            taken.append(folder)
+            with opened(kept) as other:
+                other.learned.save()
+        return open_part(folder, kind=kind)
+
+    monkeypatch.setattr(artifact, "open", too_late)
+    with opened(kept) as one:
+        assert not taken[0].exists()
+        assert one.replayed == []
+        assert equal_to_a_replay(one)
+
+
+def test_a_short_log_is_not_kept_again_and_again(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes to read what is kept, only a slow replay is worth keeping more."""
+    read = Learned._read
+
+    def slowly(learned: Learned, one: Any) -> State:
+        time.sleep(0.2)
+        return read(learned, one)
+
+    monkeypatch.setattr(Learned, "_read", slowly)
+    monkeypatch.setattr(module, "_SLOW", 0.19)
+    monkeypatch.setattr(Learned, "_save_behind", lambda learned: pytest.fail("kept again"))
+    with opened(kept):
+        pass
+
+
 def test_what_a_killed_writer_left_is_taken_away(kept: Path) -> None:
     left = kept / "learned" / ".000-abc.part"
     left.mkdir()
