@@ -70,11 +70,20 @@ class _Kept:
 class Learned:
     """Lets `folds` follow a log, each event to all of them in their order, and keeps in `folder` what they have learned.
 
-    `settings` are whatever else decides what they learn: plain data.
+    `settings` are whatever else decides what they learn: plain data. A replay of more than `slow` seconds is kept at once.
     """
 
-    def __init__(self, folder: Path, log: EventLog, folds: Mapping[str, Fold], *, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: EventLog,
+        folds: Mapping[str, Fold],
+        *,
+        settings: Mapping[str, Any],
+        slow: float = _SLOW,
+    ) -> None:
         self._folder = folder
+        self._slow = slow
         self._log = log
         self._folds = dict(folds)
         self._made_by = _made_by(settings)
@@ -91,16 +100,14 @@ class Learned:
         begun = time.monotonic()
         self._log.follow(*(fold.learn for fold in self._folds.values()), self._count, after=self._kept)
         self._online = True
-        if time.monotonic() - begun > _SLOW and self._since:
+        if time.monotonic() - begun > self._slow and self._since:
             self._save_behind()
 
     def save(self) -> None:
         """Keep what is known by now; nobody waits for the disk. That it could not be kept costs time, and is no error."""
         with self._saving:
             try:
-                with self._log.still() as number, _nothing_thrown_away():
-                    state = State(parts={name: fold.state() for name, fold in self._folds.items()})
-                    self._since = 0
+                number, state = self.take()
                 if number > self._kept and (last := self._log.at(number)) is not None:
                     self._write(state, number, last)
                     self._kept = number
@@ -108,6 +115,12 @@ class Learned:
                 logger.info("another process is keeping what was learned")
             except Exception as error:  # noqa: BLE001  whatever it is, the log has everything
                 logger.warning("what was learned could not be kept; opening will take longer: %s", error)
+
+    def take(self) -> tuple[int, State]:
+        """What all of them know between two events, and the number of the first of the two. Nothing is learned meanwhile."""
+        with self._log.still() as number, _nothing_thrown_away():
+            self._since = 0
+            return number, State(parts={name: fold.state() for name, fold in self._folds.items()})
 
     def close(self) -> None:
         """Keep what was learned since, if that is enough to be worth it. To be called before the log is closed."""
