@@ -166,7 +166,7 @@ def broken(found: Candidates, snapshot: Snapshot, random: np.random.Generator) -
 def ask(
     collection: Collection, place: int, query: Query, chosen: Selection, learning: Mapping[str, Strategy]
 ) -> Candidates:
-    """What a chosen strategy returns for a `query`, at its place: who learns is asked anew (`learning`), other lists are at hand."""
+    """What a chosen strategy returns for a `query`: who learns is asked anew (`learning`), the others are at hand."""
     if chosen.strategy in LEARNING:
         return learning[chosen.strategy].retrieve(query, collection.snapshot, chosen.k)
     return collection.found(place, chosen.strategy).top(chosen.k)
