@@ -153,7 +153,7 @@ class Engine:
         }
         event = answers.to_event(answer, queries, learning)
         self._recent.keep(event)
-        self.log.append(event).add_done_callback(_warn)
+        self.log.append(event, patient=True).add_done_callback(_warn)
         return answer
 
     def _retrieve(self, one: Understood, request: Request, clock: Clock) -> tuple[list[Selection], list[Candidates]]:
