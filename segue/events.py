@@ -136,8 +136,10 @@ class EventLog:
             yield self._applied
 
     def append(self, *events: Event, patient: bool = False) -> "Future[tuple[bool, ...]]":
-        """Write `events` in one transaction. The future holds, for each, whether it was new (False: its id was there). When no one
-        waits for it (`patient`), they may stay in memory for some hundredths of a second, to share a commit with what follows.
+        """Write `events` in one transaction. The future holds, for each, whether it was new (False: its id was there).
+
+        Where no one waits for it (`patient`), they may stay in memory for some hundredths of a second, to share a commit with
+        what follows.
 
         Raises `Unavailable` through the future when the disk is full or the database cannot be written: then none of
         the events is in the log.

@@ -122,7 +122,7 @@ def levels(popularity: Floats) -> Floats:
 
 def popularity(catalogue: Snapshot, numbers: NDArray[np.int64]) -> Scores:
     """Popularity shares float32 of items alive in `catalogue`."""
-    return catalogue.shares[np.searchsorted(catalogue.numbers, numbers)]
+    return catalogue.shares[catalogue.places(numbers)]
 
 
 def _when(request: Request) -> tuple[float, float, float]:
