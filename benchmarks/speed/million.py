@@ -400,7 +400,7 @@ def as_table(result: dict[str, Any]) -> str:
         "",
         f"index: {indexed['seconds']:.0f} s ({indexed['rows per second']:,} rows/s; {steps})",
         f"disk MB: {', '.join(f'{name} {size:.0f}' for name, size in indexed['disk MB'].items())}",
-        f"the whole answer's p50 is {_times(asked, others, 'tantivy alone'):.0f} times that of tantivy's one search in the same run, "
+        f"the whole answer's p50 is {_times(asked, others, 'tantivy alone'):.0f} times that of tantivy's one search, "
         f"and {_times(asked, others, 'SQLite FTS5'):.2f} times that of SQLite's",
         f"opened in {asked['open seconds']:.1f} s; after the queries: {asked['asked']}",
         f"peak while indexing: {indexed['peak resident MB']:,} MB",
