@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -132,8 +132,8 @@ class Domains:
         return self.meant(request, memory).understood
 
     def meant(self, request: Request, memory: Memory) -> Meant:
-        """What the request means: by the live readers and re-rankers, when every domain that holds something has a reader; else by
-        the fitted choice.
+        """What the request means: by the live readers and re-rankers, when every domain that holds something has a reader; else
+        by the fitted choice.
 
         What people took for the same words before counts as choices observed: the confidences are the mean of a Dirichlet
         posterior whose prior, worth `_PRIOR` weighted actions, is the confidence of each domain's best hypothesis.
@@ -152,24 +152,19 @@ class Domains:
         if guesses:
             texts = [_named(spoken, request.text, one, guesses[one.domain]) for one in catalogues]
             queries = [Query(request, text, encode) for text in texts]
-            names = [*asked, *(name for name in guesses if name not in asked)]
-            prior = np.array([guesses[name][0].confidence for name in names])
-            if request.domain is not None:
-                prior[:] = 1
+            # Those that have a catalogue stand first, and so among equals.
+            best = [guesses[name][0] for name in (*asked, *(name for name in guesses if name not in asked))]
+            prior = np.array([1.0 if request.domain is not None else one.confidence for one in best])
+            hypotheses = [_read(request.text, one) for one in best]
         else:
             queries, described = _described(request, spoken, asked, catalogues, encode)
-            names, prior = asked, self._choice.probabilities(described)
-        taken = np.zeros(len(names))
+            prior = self._choice.probabilities(described)
+            hypotheses = [_hypothesis(spoken, *pair) for pair in zip(queries, catalogues, strict=True)]
+        taken = np.zeros(len(hypotheses))
         taken[: len(asked)] = [memory.taken_for(name, query.text) for name, query in zip(asked, queries, strict=True)]
-        shares = ((_PRIOR * prior + taken) / (_PRIOR + taken.sum())).tolist()
-        found = [
-            _read(request.text, guesses[name][0], share)
-            if guesses
-            else _hypothesis(spoken, queries[place], catalogues[place], share)
-            for place, (name, share) in enumerate(zip(names, shares, strict=True))
-        ]
-        # Of equal ones those that have a catalogue come first.
-        order = sorted(range(len(names)), key=lambda place: -shares[place])
+        shares = (_PRIOR * prior + taken) / (_PRIOR + taken.sum())
+        found = [replace(one, confidence=share) for one, share in zip(hypotheses, shares.tolist(), strict=True)]
+        order = np.argsort(-shares, kind="stable").tolist()
         understood = [Understood(found[at], queries[at], catalogues[at]) for at in order if at < len(asked)]
         return Meant(tuple(found[at] for at in order), understood, about)
 
@@ -178,9 +173,10 @@ class Domains:
         without = [name for name in asked if name not in self._live.domains]
         if not self._live.domains or without:
             return {}, {"by": "choice"} | ({"without a reader": without} if self._live.domains else {})
-        snapshots = {name: self._catalogues[name].snapshot for name in asked if name in self._catalogues}
         try:
-            interpreter = self._live.interpreter(resolution(snapshots))
+            interpreter = self._live.interpreter(
+                resolution({name: one.snapshot for name, one in self._catalogues.items()})
+            )
             found = interpreter.interpret([request.text], [request.context]).guesses() if interpreter else {}
         except SegueError as error:
             logger.warning("the readers cannot be used, the choice between domains is: %s", error)
@@ -190,14 +186,7 @@ class Domains:
         found = {name: guesses for name, guesses in found.items() if guesses}
         if any(name not in found for name in asked):
             return {}, {"by": "choice"}
-        others = {
-            name: [
-                {"intent": one.meaning.intent, "slots": one.slots(request.text), "confidence": one.confidence}
-                for one in guesses
-            ]
-            for name, guesses in found.items()
-        }
-        return found, {"by": "readers", "read": others}
+        return found, {"by": "readers", "read": _as_data(found, request.text)}
 
     def fit_choice(self, *, seed: int = 0) -> dict[str, float]:
         """Fit the choice between domains on requests made from their own titles; returns how it did on a held-out fifth."""
@@ -277,8 +266,8 @@ def _searched(spoken: Spoken, text: str, catalogue: Snapshot) -> str:
 
 
 def _named(spoken: Spoken, text: str, catalogue: Snapshot, guesses: Sequence[Guess]) -> str:
-    """What to search for when a reader has found slots: their words, if that is sure, the catalogue knows each as a whole title or
-    value, and what is left out says nothing that could be searched for. A title as a whole always comes first."""
+    """What to search for when a reader has found slots: their words, if that is sure, the catalogue knows each as a whole title
+    or value, and what is left out says nothing that could be searched for. A title as a whole always comes first."""
     plain, best = _searched(spoken, text, catalogue), guesses[0]
     if not best.meaning.slots or best.confidence < _SURE or catalogue.text.holds_title(plain):
         return plain
@@ -293,16 +282,28 @@ def _named(spoken: Spoken, text: str, catalogue: Snapshot, guesses: Sequence[Gue
     return plain if NEGATIONS & set(left.lower().split()) else " ".join(words)
 
 
-def _read(text: str, guess: Guess, confidence: float) -> Hypothesis:
-    return Hypothesis(guess.domain, guess.meaning.intent, guess.slots(text), confidence)
+def _read(text: str, guess: Guess) -> Hypothesis:
+    return Hypothesis(guess.domain, guess.meaning.intent, guess.slots(text), guess.confidence)
 
 
-def _hypothesis(spoken: Spoken, query: Query, catalogue: Snapshot, confidence: float) -> Hypothesis:
+def _as_data(guesses: Mapping[str, Sequence[Guess]], text: str) -> dict[str, list[dict[str, Any]]]:
+    """Each domain's best hypotheses with the confidence that was read, before what people took counted."""
+    return {
+        name: [
+            {"intent": one.meaning.intent, "slots": one.slots(text), "confidence": round(one.confidence, 6)}
+            for one in few
+        ]
+        for name, few in guesses.items()
+    }
+
+
+def _hypothesis(spoken: Spoken, query: Query, catalogue: Snapshot) -> Hypothesis:
+    """How sure it is, the choice between domains says later."""
     readings = query.readings(catalogue)
     slots = readings[0].slots() if readings and readings[0].probability > 0.5 else {}
     if not slots:
         slots = {"title" if catalogue.text.holds_title(query.text) else "words": query.text}
-    return Hypothesis(catalogue.domain, spoken.intent, slots, confidence)
+    return Hypothesis(catalogue.domain, spoken.intent, slots, 0.0)
 
 
 def _once(encode: Encode) -> Encode:

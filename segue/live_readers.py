@@ -18,7 +18,7 @@ from segue.store import Store
 from segue.understand.interpreter import Interpreter, Resolution
 from segue.understand.reader import KIND as READER_KIND
 from segue.understand.reader import Reader
-from segue.understand.readers import ENCODER, Readers
+from segue.understand.readers import Readers
 from segue.understand.reranker import KIND as RERANKER_KIND
 from segue.understand.reranker import Reranker
 
@@ -31,8 +31,8 @@ _KINDS = {_READER: READER_KIND, _RERANKER: RERANKER_KIND, _ITSELF: ENCODER_KIND}
 
 
 class LiveReaders:
-    """Opens what is live, and takes up what goes live later. A domain whose part cannot be used is said so in the log, once, and has
-    no reader."""
+    """Opens what is live, and takes up what goes live later. A domain whose part cannot be used is said so in the log, once, and
+    has no reader."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,8 +1,9 @@
 """Requests that went to the wrong domain, as the log tells: shown for one domain first, and taken in another.
 
-Of each text (but for case and white space) all answers are taken together. Where the domain in which people took most was at least
-once not the one that stood first, the text becomes an example: meant for that domain, and for no other. Asking again with `domain=`,
-as who picks a choice of a question does, counts like any other answer. What is right in the domain nobody said: its own reader's most confident hypothesis is taken for it.
+Of each text (but for case and white space) all answers are taken together. Where the domain in which people took most was at
+least once not the one that stood first, the text becomes an example: meant for that domain, and for no other. Asking again with
+`domain=`, as who picks a choice of a question does, counts like any other answer. What is right within the domain nobody has
+said: the most confident hypothesis of its own reader is taken for it.
 
 An example counts as much as one labelled request. There is one a text, newest first, and of all requests that are learned from at
 most one in five. A text that the labelled file has is left out: it says more. Nothing here has been seen by a reader in training.
@@ -41,8 +42,8 @@ class _Asked:
 def corrections(
     events: Callable[[], Iterable[Event]], actions: Mapping[str, float], *, known: Set[str] = frozenset(), size: int
 ) -> list[Correction]:
-    """The corrections in a log, which `events` gives from its start; `known` are texts to leave out, as `plain` writes them, `size`
-    is how many labelled requests stand beside them. Deterministic."""
+    """The corrections in a log, which `events` gives from its start; `known` are texts to leave out, as `plain` writes them, and
+    `size` is how many labelled requests stand beside them."""
     asked: dict[str, _Asked] = defaultdict(_Asked)
     texts: dict[str, str] = {}
     for event in events():

@@ -1,7 +1,7 @@
 """What readers make of a file of labelled requests that they have not seen: read out of fold, and kept beside the readers.
 
-Reading out of fold trains every reader five times, which takes minutes for a large file. What comes of it depends on the file and on
-the kind of readers alone, and is kept under a hash of both.
+Reading out of fold trains every reader five times, which takes minutes for a large file. What comes of it depends on the file and
+on the kind of readers alone, and is kept under a hash of both.
 """
 
 import shutil
@@ -46,8 +46,8 @@ def read_ahead(
     processes: int = 1,
     progress: Callable[[str, int], None] = lambda step, done: None,
 ) -> list[Hypotheses]:
-    """One table for each domain of `kinds`, in alphabetical order, over the `utterances` of the file `data`; each domain is read as
-    its reader in `model` reads."""
+    """One table for each domain of `kinds`, in alphabetical order, over the `utterances` of the file `data`; each domain is read
+    as its reader in `model` reads."""
     with data.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     tables: dict[str, Hypotheses] = {}
@@ -87,7 +87,7 @@ def _read(
     def trained(corpus: Corpus) -> list[Reader]:
         readers = []
         for reader, _ in train_domains(domains, corpus, processes=processes):
-            readers.append(reader)  # noqa: PERF402  its progress is told as each is done
+            readers.append(reader)
             progress("reading out of fold", 1)
         return readers
 

@@ -42,7 +42,7 @@ def report(comparison: Comparison) -> dict[str, Any]:
     everything = np.ones(len(said), dtype=bool)
     return {
         "requests": len(said),
-        "all": _row(came, {arm: everything for arm in arms}, everything),
+        "all": _row(came, dict.fromkeys(arms, everything), everything),
         "domains": {
             name: _row(came, {arm: went[arm] == name for arm in arms}, meant == name) for name in sorted(names)
         },

@@ -17,7 +17,7 @@ from segue.understand.corpus import prepare
 from segue.understand.interpreter import RERANKERS
 from segue.understand.labelled import load
 from segue.understand.parallel import train_domains
-from segue.understand.reader import KIND, Reader
+from segue.understand.reader import KIND
 from segue.understand.readers import ENCODER
 
 BLOCK = 3

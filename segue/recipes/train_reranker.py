@@ -49,10 +49,10 @@ class _From:
         return [one.context for one in self.utterances]
 
     def table(self, domain: str) -> Hypotheses:
-        """The domain's table, resolved."""
-        table = self.tables[domain]
+        """The domain's table; of one that has a catalogue, resolved."""
+        table, known = self.tables[domain], self.resolution
         texts = [one.text for one in self.utterances]
-        return table if self.resolution is None else resolved(table, texts, self.resolution)
+        return table if known is None or domain not in known.domains else resolved(table, texts, known)
 
 
 def train_reranker(
@@ -70,8 +70,8 @@ def train_reranker(
 ) -> dict[str, Any]:
     """Train a re-ranker for every reader in `model`, or for that of `domain` alone; no other file is touched.
 
-    `context` is a key of the requests' contexts whose frequent values get weights of their own. `match` brings the new scores back
-    to where the old re-ranker's were spread. Returns plain data: what became better, and which decisions changed.
+    `context` is a key of the requests' contexts whose frequent values get weights of their own. `match` brings the new scores
+    back to where the old re-ranker's were spread. Returns plain data: what became better, and which decisions changed.
     """
     utterances = load(data).utterances
     kinds = reader_kinds(model)
@@ -217,8 +217,8 @@ def _as_seen(table: Hypotheses, reranker: Reranker) -> Hypotheses:
 
 
 def _cross_fitted(table: Hypotheses, judged: Judged, given: _From, fitted: Reranker) -> Floats:
-    """Confidences [n] by re-rankers that were fitted, in the same way, on the other half of the requests; `fitted`'s own where a half
-    is too little to fit."""
+    """Confidences [n] by re-rankers that were fitted, in the same way, on the other half of the requests; `fitted`'s own where a
+    half is too little to fit."""
     half = np.random.default_rng(0).permutation(len(given.utterances))[table.request] % 2
     confidences = np.empty(len(table))
     try:

@@ -1,8 +1,8 @@
 """What a request means, over all domains: readers read it, each domain's re-ranker says how likely each hypothesis is right, and
 all are put into one order. A domain without a re-ranker keeps the product of its reader's probabilities.
 
-Source: Su and others (SLT 2018). What the caller knows of a hypothesis' slots (do they exist in the domain's catalogue?) comes in as
-more local features: entity resolution as in Wang and others (NAACL 2021, industry papers).
+Source: Su and others (SLT 2018). What the caller knows of a hypothesis' slots (do they exist in the domain's catalogue?) comes in
+as more local features: entity resolution as in Wang and others (NAACL 2021, industry papers).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -142,12 +142,11 @@ def weigh(
 
 
 def resolved(table: Hypotheses, texts: Sequence[str], resolution: Resolution) -> Hypotheses:
-    """A table with what is known of its slots as more local features; of a domain that nothing is known of, as it is."""
-    if table.domain not in resolution.domains:
-        return table
+    """A table with what is known of its slots as more local features: 0 in a domain that nothing is known of."""
     known: dict[tuple[tuple[str, str], ...], Sequence[float]] = {}
-    rows = np.empty((len(table), len(resolution.names)))
-    for row, (request, meaning) in enumerate(zip(table.request.tolist(), table.meanings, strict=True)):
+    rows = np.zeros((len(table), len(resolution.names)))
+    there = table.domain in resolution.domains
+    for row, (request, meaning) in enumerate(zip(table.request.tolist(), table.meanings, strict=True) if there else ()):
         said = tuple((slot.name, texts[request][slot.start : slot.end]) for slot in meaning.slots)
         if said not in known:
             known[said] = resolution.resolve(table.domain, said)

@@ -1,4 +1,4 @@
-"""Hypotheses on disk: what readers made of many requests, as arrays, so that re-rankers can be fitted again without reading again.
+"""Hypotheses on disk: what readers made of many requests, as arrays, so that re-rankers are fitted again without reading again.
 
 Interpretations are made when one is looked at: most never are.
 """

@@ -112,10 +112,26 @@ def test_one_domain_alone_leaves_files_and_scores_byte_for_byte(model: Path, tmp
     assert list(result["trained"]) == ["music"]
     kept = json.loads(before["rerankers/music/manifest.json"][0])["hash"]
     assert artifact.open(model / "rerankers" / "music", kind="reranker").parent == kept
+
+
+def test_changed_decisions_are_counted_and_listed(data: Path, model: Path) -> None:
+    before = _files(model)
+    place = model / "rerankers" / "music"
+    old = Reranker.open(place)
+    shutil.rmtree(place)
+    weights = old.weights.copy()
+    weights[3] -= 100
+    replace(old, weights=weights).write(place, name="music is never meant")
+    result = train_reranker(data, model, domain="music", processes=1)
     made = result["decisions"]
-    assert made["changed"] >= made["to another domain"]
-    assert made["changed"] == len(made["listed"]) > 0
-    assert all(one["before"] != one["after"] for one in made["listed"])
+    assert made["changed"] == made["to another domain"] == len(made["listed"]) >= 15
+    assert {one["after"].split()[0] for one in made["listed"]} == {"music"}
+    assert made["listed"][0]["before"].split()[0] in ("chat", "weather")
+    assert (
+        result["domains"]["music"]["before"]["semantic error"] > result["domains"]["music"]["after"]["semantic error"]
+    )
+    after = _files(model)
+    assert [name for name in before if before[name][0] != after[name][0]] == ["rerankers/music/manifest.json"]
 
 
 def test_what_was_read_is_not_read_again(data: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +238,7 @@ def test_corrections_are_learned_from(data: Path, model: Path, songs: Engine, mo
 
 
 def _answer(id: str, text: str, first: str, *, domain: str | None = None, time: float = 0.0) -> Event:
-    request = {"text": text, "context": {}, "domain": domain}
+    request: dict[str, Any] = {"text": text, "context": {}, "domain": domain}
     return Event(id, "answer", time, {"request": request, "hypotheses": [{"domain": first}]})
 
 
