@@ -128,8 +128,7 @@ def test_opened_from_a_folder(tmp_path: Path, readers: Readers, rerankers: dict[
     assert opened.domains == ("chat", "music", "weather")
     expected = weigh(readers.read(TEXTS), TEXTS, CONTEXTS, rerankers, KNOWN)
     found = opened.interpret(TEXTS)
-    for one, other in zip(found.confidences, expected.confidences, strict=True):
-        assert one.tobytes() == other.tobytes()
+    assert [one.tobytes() for one in found.confidences] == [one.tobytes() for one in expected.confidences]
 
 
 def test_two_slots_of_one_name() -> None:
