@@ -6,6 +6,7 @@ there with their re-rankers, each domain under a pointer of its own.
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -88,7 +89,7 @@ def train_reranker(
         snapshots = {name: engine.domains.get(name).snapshot for name in engine.domains.names() if name in there}
         given = _with_corrections(model, utterances, ahead, told, old, resolution(snapshots), context)
         result = _train(given, model, old, wanted, match, pictures, progress)
-        result["corrections"] = {name: sum(one.domain == name for one in told) for name in {one.domain for one in told}}
+        result["corrections"] = dict(sorted(Counter(one.domain for one in told).items()))
         places = {name: (folder(model, name), folder(model / RERANKERS, name)) for name in wanted}
         encoder = model / ENCODER if any(kinds[name] for name in wanted) else None
         result["live"] = publish(engine.store, places, encoder=encoder) if live else {}
