@@ -6,7 +6,7 @@ from typing import Any
 
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
-from segue.records import Answer, Selection
+from segue.records import Answer, Hypothesis, Question, Selection
 from segue.state import State
 
 _KEPT = 5_000
@@ -25,15 +25,9 @@ def to_body(answer: Answer) -> dict[str, Any]:
             "seed": answer.request.seed,
             "time": answer.request.time,
         },
-        "hypotheses": [
-            {
-                "domain": reading.domain,
-                "intent": reading.intent,
-                "slots": dict(reading.slots),
-                "confidence": reading.confidence,
-            }
-            for reading in answer.hypotheses
-        ],
+        "decision": answer.decision,
+        "question": None if answer.question is None else _question(answer.question),
+        "hypotheses": [_hypothesis(reading) for reading in answer.hypotheses],
         "results": [
             {
                 "id": result.id,
@@ -51,6 +45,20 @@ def to_body(answer: Answer) -> dict[str, Any]:
         "milliseconds": answer.milliseconds,
         "trace": dict(answer.trace),
     }
+
+
+def _hypothesis(reading: Hypothesis) -> dict[str, Any]:
+    return {
+        "domain": reading.domain,
+        "intent": reading.intent,
+        "slots": dict(reading.slots),
+        "confidence": reading.confidence,
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    choices = [{"label": one.label, "title": one.title, **_hypothesis(one.hypothesis)} for one in question.choices]
+    return {"text": question.text, "choices": choices}
 
 
 def _selection(chosen: Selection) -> dict[str, Any]:

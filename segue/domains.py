@@ -2,8 +2,8 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from segue import artifact
 from segue.encode.encoder import Encoder
 from segue.errors import Corrupt, InvalidInput, NotFound, SegueError
 from segue.evolve.flips import flips
+from segue.live_readers import LiveReaders
 from segue.records import Hypothesis, Request
+from segue.resolution import looked_up, resolution
 from segue.retrieve.catalogue import Catalogue, Document, Snapshot
 from segue.retrieve.evidence import FEATURES, evidence
 from segue.retrieve.memory import Memory
 from segue.retrieve.query import Encode, Query
+from segue.retrieve.readings import NEGATIONS, barely_read
 from segue.store import Store
 from segue.understand.calibration import expected_calibration_error
 from segue.understand.choice import CUES, Choice, features, fit, untrained
+from segue.understand.interpreter import Guess
 from segue.understand.language import Spoken, listen
 
 logger = logging.getLogger(__name__)
@@ -33,9 +37,11 @@ _EXAMPLES = 1000
 _SIZE = 0.5
 """A domain is asked for in proportion to its size to this power: between all domains alike (0) and all items alike (1)."""
 
-
 _PRIOR = 2.0
-"""How many weighted actions the fitted choice is worth against what people took."""
+"""How many weighted actions the confidences are worth against what people took."""
+
+_SURE = 0.5
+"""A reader's slots are searched for when they are likelier right than not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,16 @@ class Understood:
     catalogue: Snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A request over all domains. `hypotheses` has one a domain, the likeliest first, and `understood` those of them that have a
+    catalogue; `about` says how it came about, as plain data."""
+
+    hypotheses: tuple[Hypothesis, ...]
+    understood: list[Understood]
+    about: Mapping[str, Any]
+
+
 class Domains:
     """The opened catalogues of a store, and the fitted choice between them."""
 
@@ -56,6 +72,7 @@ class Domains:
         self._catalogues = {name: Catalogue(name, store.domain(name), encoder) for name in store.domains()}
         self._choice = untrained(len(FEATURES))
         self._chosen: Path | None = None
+        self._live = LiveReaders(store)
         try:
             self._choice = self._open_choice()
         except SegueError as error:
@@ -100,7 +117,8 @@ class Domains:
         return snapshot.documents(numbers)[numbers[0]].fields() if numbers else {}
 
     def refresh(self) -> None:
-        """Take up what other processes have indexed."""
+        """Take up what other processes have indexed, and what went live."""
+        self._live.refresh()
         for name in self._store.domains():
             if name not in self._catalogues:
                 self._catalogues[name] = Catalogue(name, self._store.domain(name), self._encoder)
@@ -110,28 +128,65 @@ class Domains:
             self._choice = self._open_choice()
 
     def understand(self, request: Request, memory: Memory) -> list[Understood]:
-        """The request's hypothesis in every domain, or in the one it names; the likeliest first.
+        """The request's hypothesis in every domain that has a catalogue, or in the one it names; the likeliest first."""
+        return self.meant(request, memory).understood
+
+    def meant(self, request: Request, memory: Memory) -> Meant:
+        """What the request means: by the live readers and re-rankers, when every domain that holds something has a reader; else
+        by the fitted choice.
 
         What people took for the same words before counts as choices observed: the confidences are the mean of a Dirichlet
-        posterior whose prior is the fitted choice, worth `_PRIOR` weighted actions.
+        posterior whose prior, worth `_PRIOR` weighted actions, is the confidence of each domain's best hypothesis.
 
         Raises `NotFound` when the domain is not there or nothing has been indexed.
         """
-        spoken = listen(request.text)
-        asked = [request.domain] if request.domain is not None else self.names()
+        asked = self.names() if request.domain is None else [request.domain]
+        guesses, about = self._guesses(request, asked)
+        if request.domain is not None and request.domain not in self._catalogues and guesses:
+            asked = []
         catalogues = [self.get(name).snapshot for name in asked]
-        if not any(map(len, catalogues)):
+        if not any(map(len, catalogues)) and not guesses:
             raise NotFound("Nothing has been indexed yet.", fix="run: segue index FILE --domain NAME --store DIR")
+        spoken = listen(request.text)
         encode = _once(self._encoder.encode)
-        queries, described = _described(request, spoken, asked, catalogues, encode)
-        prior = self._choice.probabilities(described)
-        taken = np.array([memory.taken_for(name, query.text) for name, query in zip(asked, queries, strict=True)])
+        if guesses:
+            texts = [_named(spoken, request.text, one, guesses[one.domain]) for one in catalogues]
+            queries = [Query(request, text, encode) for text in texts]
+            # Those that have a catalogue stand first, and so among equals.
+            best = [guesses[name][0] for name in (*asked, *(name for name in guesses if name not in asked))]
+            prior = np.array([1.0 if request.domain is not None else one.confidence for one in best])
+            hypotheses = [_read(request.text, one) for one in best]
+        else:
+            queries, described = _described(request, spoken, asked, catalogues, encode)
+            prior = self._choice.probabilities(described)
+            hypotheses = [_hypothesis(spoken, *pair) for pair in zip(queries, catalogues, strict=True)]
+        taken = np.zeros(len(hypotheses))
+        taken[: len(asked)] = [memory.taken_for(name, query.text) for name, query in zip(asked, queries, strict=True)]
         shares = (_PRIOR * prior + taken) / (_PRIOR + taken.sum())
-        read = [
-            Understood(_hypothesis(spoken, query, catalogue, float(share)), query, catalogue)
-            for query, catalogue, share in zip(queries, catalogues, shares, strict=True)
-        ]
-        return sorted(read, key=lambda one: -one.hypothesis.confidence)
+        found = [replace(one, confidence=share) for one, share in zip(hypotheses, shares.tolist(), strict=True)]
+        order = np.argsort(-shares, kind="stable").tolist()
+        understood = [Understood(found[at], queries[at], catalogues[at]) for at in order if at < len(asked)]
+        return Meant(tuple(found[at] for at in order), understood, about)
+
+    def _guesses(self, request: Request, asked: Sequence[str]) -> tuple[dict[str, list[Guess]], dict[str, Any]]:
+        """Each domain's best hypotheses by the live readers, none where they do not know every domain; and what to say of it."""
+        without = [name for name in asked if name not in self._live.domains]
+        if not self._live.domains or without:
+            return {}, {"by": "choice"} | ({"without a reader": without} if self._live.domains else {})
+        try:
+            interpreter = self._live.interpreter(
+                resolution({name: one.snapshot for name, one in self._catalogues.items()})
+            )
+            found = interpreter.interpret([request.text], [request.context]).guesses() if interpreter else {}
+        except SegueError as error:
+            logger.warning("the readers cannot be used, the choice between domains is: %s", error)
+            return {}, {"by": "choice", "error": str(error)}
+        if request.domain is not None:
+            found = {request.domain: found[request.domain]}
+        found = {name: guesses for name, guesses in found.items() if guesses}
+        if any(name not in found for name in asked):
+            return {}, {"by": "choice"}
+        return found, {"by": "readers", "read": _as_data(found, request.text)}
 
     def fit_choice(self, *, seed: int = 0) -> dict[str, float]:
         """Fit the choice between domains on requests made from their own titles; returns how it did on a held-out fifth."""
@@ -210,12 +265,45 @@ def _searched(spoken: Spoken, text: str, catalogue: Snapshot) -> str:
     return spoken.rest
 
 
-def _hypothesis(spoken: Spoken, query: Query, catalogue: Snapshot, confidence: float) -> Hypothesis:
+def _named(spoken: Spoken, text: str, catalogue: Snapshot, guesses: Sequence[Guess]) -> str:
+    """What to search for when a reader has found slots: their words, if that is sure, the catalogue knows each as a whole title
+    or value, and what is left out says nothing that could be searched for. A title as a whole always comes first."""
+    plain, best = _searched(spoken, text, catalogue), guesses[0]
+    if not best.meaning.slots or best.confidence < _SURE or catalogue.text.holds_title(plain):
+        return plain
+    spans = [(slot.start, slot.end) for slot in best.meaning.slots]
+    words = [text[start:end] for start, end in spans]
+    ends = [0, *(end for _, end in spans)]
+    left = " ".join(
+        text[end:start] for end, start in zip(ends, [*(start for start, _ in spans), len(text)], strict=True)
+    )
+    if looked_up(catalogue, words)[0] < 1 or barely_read(left, catalogue).explained > 0:
+        return plain
+    return plain if NEGATIONS & set(left.lower().split()) else " ".join(words)
+
+
+def _read(text: str, guess: Guess) -> Hypothesis:
+    return Hypothesis(guess.domain, guess.meaning.intent, guess.slots(text), guess.confidence)
+
+
+def _as_data(guesses: Mapping[str, Sequence[Guess]], text: str) -> dict[str, list[dict[str, Any]]]:
+    """Each domain's best hypotheses with the confidence that was read, before what people took counted."""
+    return {
+        name: [
+            {"intent": one.meaning.intent, "slots": one.slots(text), "confidence": round(one.confidence, 6)}
+            for one in few
+        ]
+        for name, few in guesses.items()
+    }
+
+
+def _hypothesis(spoken: Spoken, query: Query, catalogue: Snapshot) -> Hypothesis:
+    """How sure it is, the choice between domains says later."""
     readings = query.readings(catalogue)
     slots = readings[0].slots() if readings and readings[0].probability > 0.5 else {}
     if not slots:
         slots = {"title" if catalogue.text.holds_title(query.text) else "words": query.text}
-    return Hypothesis(catalogue.domain, spoken.intent, slots, confidence)
+    return Hypothesis(catalogue.domain, spoken.intent, slots, 0.0)
 
 
 def _once(encode: Encode) -> Encode:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from segue import answers
+from segue.arbitration import asked_back, decided
 from segue.asking import checked_id, make_request, new_id
 from segue.clock import Clock
 from segue.domains import Domains, Understood
@@ -123,8 +124,9 @@ class Engine:
             )
         self._look_around()
         clock = Clock()
-        understood = self.domains.understand(request, self.memory)
-        likely = worth_asking(understood)
+        meant = self.domains.meant(request, self.memory)
+        elsewhere = all(one.hypothesis is not meant.hypotheses[0] for one in meant.understood)
+        likely = worth_asking(meant.understood, elsewhere=elsewhere)
         clock.lap("understand")
         asked = [self._retrieve(one, request, clock) for one in likely]
         candidates = [found for _, found in asked]
@@ -136,14 +138,17 @@ class Engine:
         spent = [self._rank(one, what) for one, what in zip(likely, spent, strict=True)]
         results, shown = make_page(likely, candidates, [one.kept for one in spent], request.limit)
         clock.lap("rank")
+        decision = decided(meant.hypotheses)
         answer = Answer(
             id=request.id,
             request=request,
-            hypotheses=tuple(one.hypothesis for one in understood),
+            hypotheses=meant.hypotheses,
             results=results,
             selection=tuple(chosen for selection, _ in asked for chosen in selection),
             milliseconds=round(clock.total(), 3),
-            trace=self._explain(likely, results, spent, shown, clock),
+            trace={"understanding": meant.about, **self._explain(likely, results, spent, shown, clock)},
+            decision=decision,
+            question=asked_back(meant.hypotheses, results) if decision == "ask" else None,
         )
         queries = {one.catalogue.domain: one.query.text for one in likely}
         learning = {

@@ -10,9 +10,12 @@ _LEAST = 0.01
 """Domains less likely than this are not asked."""
 
 
-def worth_asking(understood: Sequence[Understood]) -> list[Understood]:
-    """The domains that may be meant; of one that holds nothing, nothing can be asked."""
-    least = min(_LEAST, understood[0].hypothesis.confidence)
+def worth_asking(understood: Sequence[Understood], *, elsewhere: bool = False) -> list[Understood]:
+    """The domains that may be meant; of one that holds nothing, nothing can be asked. Not even the likeliest of them may be meant
+    when a domain without a catalogue is likelier (`elsewhere`)."""
+    if not understood:
+        return []
+    least = _LEAST if elsewhere else min(_LEAST, understood[0].hypothesis.confidence)
     return [one for one in understood if one.hypothesis.confidence >= least and len(one.catalogue)]
 
 

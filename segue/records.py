@@ -6,7 +6,7 @@ number that is never used twice, inside one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +87,30 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What a request may mean, to choose from: a `label` such as "the film", and the `title` of the domain's first result."""
+
+    hypothesis: Hypothesis
+    label: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Asked back when two domains are about as likely. Choosing is to ask again with `domain=`."""
+
+    text: str
+    choices: tuple[Alternative, ...]
+
+
+Decision = Literal["clear", "ask", "nobody's"]
+"""Whether the first hypothesis can be gone on with, is too close to the second, or no domain is likely to be meant."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request led to. `trace` explains it: readings, what was asked of each domain, time of every step."""
+    """What a request led to. `trace` explains it: readings, what was asked of each domain, time of every step. Where the
+    `decision` is not clear, the `hypotheses` are the nearest guesses, and the results are those of the likeliest all the same."""
 
     id: str
     request: Request
@@ -97,6 +119,8 @@ class Answer:
     selection: tuple[Selection, ...]
     milliseconds: float
     trace: Mapping[str, Any] = field(default_factory=dict)
+    decision: Decision = "clear"
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)

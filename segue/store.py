@@ -115,6 +115,11 @@ class Store:
         name = self._pointers().get(part)
         return self.artifacts / name if name else None
 
+    def live_parts(self, prefix: str) -> dict[str, Path]:
+        """The folders of all artifacts that play a part whose name starts so, by the part's name, sorted."""
+        found = self._pointers()
+        return {part: self.artifacts / found[part] for part in sorted(found) if part.startswith(prefix)}
+
     def go_live(self, part: str, artifact: Path) -> None:
         """Let an artifact of this store play `part` from the next opening on; the old one stays where it is."""
         try:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from segue.arbitration import asked_back
 from segue.cli import main, use
 from segue.recipes import demo
+from segue.records import Answer, Hypothesis, Request
 
 CONTRACT = {
     *("demo", "index", "ask", "feedback", "serve", "learn", "evaluate"),
@@ -324,3 +327,15 @@ def test_serve_and_demo_hand_over_to_the_server(store: Path, films: Path, monkey
     assert served == [{**expected, "port": 9000}, {**expected, "port": 8765}]
     for port in ("0", "65536", "http"):
         assert run("serve", "--store", store, "--port", port).exit_code == 2
+
+
+def test_a_question_and_what_is_nobodys_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    guesses = (Hypothesis("films", "find", {}, 0.4), Hypothesis("books", "find", {}, 0.35))
+    answer = Answer(
+        "1", Request("1", "mary poppins"), guesses, (), (), 1.0, decision="ask", question=asked_back(guesses, ())
+    )
+    use._print_answer(answer)
+    said = capsys.readouterr().out
+    assert "Did you mean the film or the book? To choose: --domain films or --domain books" in said
+    use._print_answer(replace(answer, decision="nobody's", question=None))
+    assert "No domain is likely to be meant; these are the nearest guesses." in capsys.readouterr().out

@@ -11,8 +11,8 @@ all domains); HerMiT on SLURP, the same requests spoken, gold text: 84.8 intent,
 
     python -m benchmarks.quality.readers [--data DIR] [--folds 1 2 …] [--arms light encoder] [--work DIR] [--out DIR]
 
-Resumable: every fold of an arm is a file in --work; beside it are its hypotheses for the fold (`hypotheses-*.npz`, see `kept`),
-which are out-of-fold and can train re-rankers.
+Resumable: every fold of an arm is a file in --work; beside it are its hypotheses for the fold (`hypotheses-*.npz`, see
+`benchmarks.folds`), which are out-of-fold and can train re-rankers.
 """
 
 import argparse
@@ -28,8 +28,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import matplotlib
 import numpy as np
 from matplotlib import pyplot
-from numpy.typing import NDArray
 
+from benchmarks.folds import keep
 from benchmarks.record import DATA, save
 from benchmarks.runs import arguments, finished, run_all
 from segue.encode.export import export_states
@@ -37,7 +37,6 @@ from segue.encode.pretrained import minilm
 from segue.encode.states import States, StatesEncoder
 from segue.recipes.train_reader import BLOCK
 from segue.understand.corpus import WordEncoder, prepare
-from segue.understand.hypotheses import Hypotheses, Interpretation, Slot
 from segue.understand.labelled import Labelled, load
 from segue.understand.readers import Readers
 from segue.understand.reading_measures import Counts, count, first, measured
@@ -136,51 +135,6 @@ def latency(readers: Readers, texts: Sequence[str]) -> list[tuple[float, float]]
         readers.read([text])
         taken.append((1000 * (time.perf_counter() - clock), 1000 * (time.thread_time() - own)))
     return taken
-
-
-def keep(file: Path, hypotheses: Sequence[Hypotheses], places: NDArray[np.int64]) -> None:
-    """Hypotheses as arrays. `places` are the requests' places in the data; slots are rows (hypothesis, start, end) with names."""
-    arrays: dict[str, NDArray[Any]] = {"domains": np.array([found.domain for found in hypotheses]), "places": places}
-    for number, found in enumerate(hypotheses):
-        slots = [(row, slot) for row, meaning in enumerate(found.meanings) for slot in meaning.slots]
-        arrays |= {
-            f"{number}.request": found.request,
-            f"{number}.logs": found.logs,
-            f"{number}.local": found.local,
-            f"{number}.names": np.array(found.names),
-            f"{number}.intents": np.array([meaning.intent for meaning in found.meanings]),
-            f"{number}.slots": np.array([(row, one.start, one.end) for row, one in slots], dtype=np.int64).reshape(
-                -1, 3
-            ),
-            f"{number}.kinds": np.array([one.name for _, one in slots], dtype=np.str_),
-        }
-    new = file.with_suffix(".new.npz")
-    np.savez_compressed(new, **arrays)  # type: ignore[arg-type]  # its stubs take a name for a flag
-    new.replace(file)
-
-
-def kept(file: Path) -> tuple[list[Hypotheses], NDArray[np.int64]]:
-    """What `keep` kept: a table a domain, whose requests count from 0 within the fold, and their places in the data."""
-    with np.load(file) as arrays:
-        found = []
-        for number, domain in enumerate(arrays["domains"].tolist()):
-            slots: list[list[Slot]] = [[] for _ in arrays[f"{number}.intents"]]
-            for (row, start, end), name in zip(
-                arrays[f"{number}.slots"].tolist(), arrays[f"{number}.kinds"].tolist(), strict=True
-            ):
-                slots[row].append(Slot(name, start, end))
-            intents = arrays[f"{number}.intents"].tolist()
-            found.append(
-                Hypotheses(
-                    domain,
-                    arrays[f"{number}.request"],
-                    [Interpretation(intent, tuple(own)) for intent, own in zip(intents, slots, strict=True)],
-                    arrays[f"{number}.logs"],
-                    arrays[f"{number}.local"],
-                    tuple(arrays[f"{number}.names"].tolist()),
-                )
-            )
-        return found, arrays["places"]
 
 
 def run_file(job: Job, chosen: argparse.Namespace) -> Path:

@@ -8,7 +8,9 @@ from segue.cli.common import json_option, print_json, say
 from segue.cli.measure import evaluate
 from segue.recipes.evaluate_reader import as_table, evaluate_reader, warnings
 from segue.recipes.progress import Steps
+from segue.recipes.reranker_report import as_text
 from segue.recipes.train_reader import train_reader
+from segue.recipes.train_reranker import train_reranker
 
 data_option = click.option(
     "--data",
@@ -52,6 +54,69 @@ def reader(data: Path, out: Path, domain: str | None, encoder: bool, processes: 
             f"{name}: {one['utterances']:,} requests, {one['intents']} intents, {one['slots']} kinds of slots, "
             f"{one['seconds']:.1f} s → {out / one['folder']}"
         )
+
+
+@train.command("reranker")
+@data_option
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder of readers that `segue train reader` filled from the same data.",
+)
+@click.option("--domain", help="Train this domain's only, and touch no other's.  [default: all]")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    help="Look slots up in this store's catalogues, learn from its people's corrections, and go live there.",
+)
+@click.option(
+    "--live/--no-live", default=True, show_default=True, help="With --store: understand its requests with it."
+)
+@click.option("--context", default="", metavar="KEY", help="Weights of their own for what contexts say of KEY.")
+@click.option("--match/--no-match", default=False, show_default=True, help="Keep the old re-ranker's spread of scores.")
+@click.option("--pictures", type=click.Path(path_type=Path), help="Draw calibration and confusion into this folder.")
+@click.option("--processes", type=click.IntRange(min=1), help="Domains read at a time.  [default: one a core]")
+@json_option
+def reranker(
+    data: Path,
+    model: Path,
+    domain: str | None,
+    store: Path | None,
+    live: bool,
+    context: str,
+    match: bool,
+    pictures: Path | None,
+    processes: int | None,
+    as_json: bool,
+) -> None:
+    """Train a re-ranker for each domain, alone: what its reader's probabilities are worth, so that domains compare.
+
+    The readers first read all requests that they have not seen, which takes about five times as long as to train them; that is
+    kept in the model's folder, so that the next time takes seconds. Figures are of requests that the re-ranker has not seen.
+
+    
+    segue train reranker --data requests.jsonl --model readers
+    segue train reranker --data requests.jsonl --model readers --domain music --store store
+    """
+    with Steps(unit="", quiet=as_json) as progress:
+        result = train_reranker(
+            data,
+            model,
+            domain=domain,
+            store=store,
+            live=live,
+            context=context,
+            match=match,
+            pictures=pictures,
+            processes=processes,
+            progress=progress,
+        )
+    if as_json:
+        print_json(result)
+        return
+    for line in as_text(result):
+        click.echo(line)
 
 
 @evaluate.command("reader")

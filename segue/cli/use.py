@@ -11,7 +11,7 @@ from segue.errors import InvalidInput
 from segue.recipes import demo as demo_store
 from segue.recipes.explain import as_text, explained, plain
 from segue.recipes.progress import Steps
-from segue.records import Answer
+from segue.records import Answer, Question
 from segue.retrieve.catalogue import Report, Wishes
 from segue.retrieve.catalogue.tables import existing
 from segue.serve.run import serve as run_server
@@ -190,10 +190,18 @@ def _pairs(context: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
+def _choosing(question: Question) -> str:
+    return " or ".join(f"--domain {one.hypothesis.domain}" for one in question.choices)
+
+
 def _print_answer(answer: Answer) -> None:
     for reading in answer.hypotheses:
         slots = ", ".join(f"{name}: {value}" for name, value in reading.slots.items())
         click.echo(f"{reading.confidence:>5.0%}  {reading.domain}  {reading.intent}  {slots}")
+    if answer.question is not None:
+        click.echo(f"\n{answer.question.text} To choose: {_choosing(answer.question)}")
+    if answer.decision == "nobody's":
+        click.echo("\nNo domain is likely to be meant; these are the nearest guesses.")
     click.echo("")
     for place, result in enumerate(answer.results, 1):
         year = result.fields.get("year")

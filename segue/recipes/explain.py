@@ -33,6 +33,11 @@ def as_text(body: Mapping[str, Any]) -> Iterator[str]:
     yield f'"{body["request"]["text"]}" · {body["milliseconds"]:.1f} ms'
     if policy := body["trace"].get("policy"):
         yield f"policy: {policy}"
+    if understood := body["trace"].get("understanding"):
+        without = ", ".join(understood.get("without a reader", ()))
+        yield f"understood by: {understood['by']}" + (f", as there is no reader of {without}" if without else "")
+    if question := body.get("question"):
+        yield f"asked back: {question['text']}"
     for part in body["trace"].get("domains", ()):
         yield ""
         yield f"{part['domain']}  {part['confidence']:.0%}  searched: {part['query']}"

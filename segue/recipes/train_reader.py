@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from segue import artifact
+from segue.artifact import Artifact
 from segue.encode.states import StatesEncoder
 from segue.errors import Corrupt, InvalidInput, NotFound
 from segue.store import make_encoder
 from segue.understand.corpus import prepare
+from segue.understand.interpreter import RERANKERS
 from segue.understand.labelled import load
 from segue.understand.parallel import train_domains
-from segue.understand.reader import KIND, Reader
+from segue.understand.reader import KIND
 from segue.understand.readers import ENCODER
 
 BLOCK = 3
 """The encoder's states after half of its blocks say most about slots: later ones say more of the whole text."""
+
+OUT_OF_FOLD = "out-of-fold"
+"""The folder of what was read out of fold, to train re-rankers on."""
+
+RESERVED = (ENCODER, RERANKERS, OUT_OF_FOLD)
+"""What a domain's own folder is never called."""
 
 
 def train_reader(
@@ -50,7 +58,7 @@ def train_reader(
     trained: dict[str, Any] = {}
     for reader, seconds in train_domains(wanted, corpus, processes=processes or os.cpu_count() or 1):
         place = folder(out, reader.domain)
-        part = _replace(reader, place)
+        part = replace(place, KIND, reader.write)
         trained[reader.domain] = {
             "folder": place.name,
             "hash": part,
@@ -70,18 +78,19 @@ def folder(out: Path, domain: str) -> Path:
     ('music', 'my-music-')
     """
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in domain)[:60]
-    unlike = plain != domain or plain == ENCODER or not plain[0].isalnum()
+    unlike = plain != domain or plain in RESERVED or not plain[0].isalnum()
     return out / (f"{plain.lstrip('-_') or 'domain'}-{sha256(domain.encode()).hexdigest()[:8]}" if unlike else plain)
 
 
-def _replace(reader: Reader, place: Path) -> str:
-    """Put a reader where another may be: the old one is there, or beside it, until the new one is whole on the disk."""
-    new, old = (place.parent / f".{place.name}.{kind}" for kind in ("new", "old"))
+def replace(place: Path, kind: str, write: Callable[[Path, str | None], Artifact]) -> str:
+    """Put a part where another may be, with that one's hash as its parent: the old one is there, or beside it, until the new one
+    is whole on the disk. `write` is given a folder and the parent. Returns the new one's hash."""
+    new, old = (place.parent / f".{place.name}.{version}" for version in ("new", "old"))
     if old.exists() and not place.exists():
         old.rename(place)
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
-    made = reader.write(new, parent=_hash(place))
+    made = write(new, content_hash(place, kind))
     if place.exists():
         place.rename(old)
     new.rename(place)
@@ -89,10 +98,10 @@ def _replace(reader: Reader, place: Path) -> str:
     return made.hash
 
 
-def _hash(place: Path) -> str | None:
-    """The content hash of the reader that is there; None for no reader, or one that cannot be read any more."""
+def content_hash(place: Path, kind: str) -> str | None:
+    """The content hash of the part that is there; None for no part, or one that cannot be read any more."""
     try:
-        return artifact.open(place, kind=KIND).hash
+        return artifact.open(place, kind=kind).hash
     except (NotFound, Corrupt):
         return None
 

@@ -32,7 +32,7 @@ _LISTED = 4.0
 _BEAM = 12
 """Ways to read the first words that are kept while reading on."""
 
-_NOT = frozenset("not no without except excluding minus".split())
+NEGATIONS = frozenset("not no without except excluding minus".split())
 _AT_LEAST = frozenset("after since over above".split())
 _AT_MOST = frozenset("before until under below till".split())
 _YEAR_NAMES = ("year", "release_year", "released", "date", "published", "publication_year", "original_publication_year")
@@ -140,7 +140,7 @@ def _reading(
     rest = [
         place
         for place, token in enumerate(tokens)
-        if place not in used and token not in _GLUE and token not in _NOT and token not in KIND_WORDS
+        if place not in used and token not in _GLUE and token not in NEGATIONS and token not in KIND_WORDS
     ]
     constraints = len(used) + len(ranges)
     return Reading(
@@ -174,7 +174,7 @@ def _paths(
     for place in range(len(tokens)):
         best[place] = sorted(best[place], key=lambda path: -path.weight)[:_BEAM]
         everything = sums[place].sum()
-        if place not in inside or (tokens[place] in _NOT and place + 1 in certain):
+        if place not in inside or (tokens[place] in NEGATIONS and place + 1 in certain):
             best[place + 1] += [replace(path, plain=False) for path in best[place]]
             sums[place + 1, 0] += everything
             continue
@@ -205,7 +205,7 @@ def _spans(
     size, found = len(catalogue) + 1.0, []
     listed = _LISTED if any(token in _LISTS for token in tokens) else 1.0
     for start in range(len(tokens)):
-        negated = start > 0 and tokens[start - 1] in _NOT
+        negated = start > 0 and tokens[start - 1] in NEGATIONS
         for end in range(min(len(tokens), start + _LONGEST), start, -1):
             if end - start == 1 and tokens[start] in KIND_WORDS:
                 counts = {} if whole_title else _kinds(tokens[start], catalogue)

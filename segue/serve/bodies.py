@@ -3,7 +3,7 @@
 Bodies that come in are checked against these models; answers go out as prepared bytes and are only described by them.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -97,6 +97,20 @@ class HypothesisBody(BaseModel):
     confidence: float
 
 
+class ChoiceBody(HypothesisBody):
+    """One of the things that a request may mean. To choose it, ask again with its domain."""
+
+    label: str = Field(examples=["the film"])
+    title: str | None = Field(description="The first result of the domain.")
+
+
+class QuestionBody(BaseModel):
+    """Asked back when two domains are about as likely."""
+
+    text: str = Field(examples=["Did you mean the film or the book?"])
+    choices: list[ChoiceBody]
+
+
 class SelectionBody(BaseModel):
     """One decision of the selection policy."""
 
@@ -111,6 +125,11 @@ class AnswerBody(BaseModel):
 
     id: str = Field(description="Names the answer in feedback.")
     request: dict[str, Any] = Field(description="What was asked.")
+    decision: Literal["clear", "ask", "nobody's"] = Field(
+        "clear",
+        description="clear: the first hypothesis is it; ask: see the question; nobody's: no domain is likely meant.",
+    )
+    question: QuestionBody | None = Field(None, description="Asked back when the first two domains are close.")
     hypotheses: list[HypothesisBody] = Field(description="What it may mean in each domain, the likeliest first.")
     results: list[ResultBody] = Field(description="The items, best first, each with the strategies that found it.")
     selection: list[SelectionBody] = Field(description="Which strategies were asked for how many candidates.")

@@ -49,7 +49,7 @@ class Reader:
     seen: Seen
     encoder: str | None = None
 
-    def write(self, folder: Path | str, *, parent: str | None = None) -> artifact.Artifact:
+    def write(self, folder: Path | str, parent: str | None = None) -> artifact.Artifact:
         """Keep it as an artifact; raises what `artifact.write` raises."""
         return artifact.write(
             folder,

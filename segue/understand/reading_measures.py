@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.understand.calibration import expected_calibration_error
+from segue.understand.calibration import brier, calibration_floor, expected_calibration_error
 from segue.understand.hypotheses import Hypotheses, Interpretation, Utterance, semantic_errors
 
 Floats = NDArray[np.float64]
@@ -91,17 +91,10 @@ def measured(counts: Counts, *, seed: int = 0) -> Mapping[str, float]:
         "interpretation error rate": float(1 - right.mean()),
         "ECE": expected_calibration_error(counts.confidence, right),
         "ECE floor": calibration_floor(counts.confidence, seed=seed),
-        "Brier": float(((counts.confidence - right) ** 2).mean()),
+        "Brier": brier(counts.confidence, right),
     }
 
 
 def _f1(counts: Counts) -> float:
     total = counts.guessed.sum() + counts.slots.sum()
     return float(2 * counts.hits.sum() / total) if total else 1.0
-
-
-def calibration_floor(confidence: Floats, *, draws: int = 200, seed: int = 0) -> float:
-    """The ECE that perfectly calibrated confidences would show, from chance alone: truth is drawn from them, `draws` times."""
-    random = np.random.default_rng(seed)
-    drawn = (random.random(len(confidence)) < confidence for _ in range(draws))
-    return float(np.mean([expected_calibration_error(confidence, right) for right in drawn]))

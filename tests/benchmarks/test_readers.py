@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality.readers import keep, kept, one_run, run_file
+from benchmarks.folds import keep, kept
+from benchmarks.quality.readers import one_run, run_file
 from segue.understand.corpus import prepare
 from segue.understand.out_of_fold import train_all
 from segue.understand.readers import Readers

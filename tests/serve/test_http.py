@@ -20,6 +20,7 @@ from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import Corrupt, NotBuilt, Unavailable
 from segue.recipes import learning_report
+from segue.serve import bodies
 from segue.serve.http import LONGEST_BODY, make_app
 from segue.serve.problems import problem
 
@@ -99,6 +100,8 @@ def test_the_contract_of_an_answer(client: TestClient) -> None:
     body = ask(client, "play mary poppins", context={"device": "tv"}, limit=3, seed=1, id="mine")
     assert {"id", "hypotheses", "results", "selection", "milliseconds"} <= set(body)
     assert body["id"] == "mine"
+    bodies.AnswerBody.model_validate(body)
+    assert (body["question"] is None) == (body["decision"] != "ask")
     assert len(body["results"]) == 3
     assert body["milliseconds"] > 0
     for reading in body["hypotheses"]:

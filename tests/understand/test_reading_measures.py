@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segue.understand.hypotheses import Hypotheses, Interpretation, Slot, Utterance
-from segue.understand.reading_measures import Read, calibration_floor, count, first, measured
+from segue.understand.reading_measures import Read, count, first, measured
 
 SONG, ARTIST = Slot("song", 5, 9), Slot("artist", 13, 17)
 SAID = Utterance("play help by abba", "music", Interpretation("play", (SONG, ARTIST)))
@@ -36,12 +36,6 @@ def test_pooled_before_dividing() -> None:
     assert found["entity F1"] == pytest.approx(4 / 7)
     assert found["intent F1"] == 0.5
     assert found["ECE"] == found["Brier"] == 0
-
-
-def test_the_floor_is_what_chance_makes() -> None:
-    assert calibration_floor(np.ones(50)) == 0
-    few, many = (calibration_floor(np.full(count, 0.7)) for count in (100, 10_000))
-    assert many < 0.006 < 0.02 < few
 
 
 def test_the_first_is_the_largest_product_over_all_domains() -> None:
