@@ -13,6 +13,7 @@ from segue.encode.pretrained import minilm
 from segue.encode.states import StatesEncoder
 from segue.errors import Corrupt, InvalidInput, NotFound
 from segue.understand.corpus import prepare
+from segue.understand.hypotheses import NOBODY
 from segue.understand.labelled import load
 from segue.understand.parallel import train_domains
 from segue.understand.reader import KIND, Reader
@@ -37,7 +38,7 @@ def train_reader(
     the same data give the same readers, in any number of processes.
     """
     labelled = load(data)
-    domains = sorted({one.domain for one in labelled.utterances})
+    domains = sorted({one.domain for one in labelled.utterances} - {NOBODY})
     if domain is not None and domain not in domains:
         raise InvalidInput(
             f"{data} has no utterance of the domain {domain!r}.", expected=f"one of: {', '.join(domains)}"
