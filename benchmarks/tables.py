@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.quality import drift, off_policy, policies, ranker, selection, untuned
 from benchmarks.record import RESULTS
-from benchmarks.speed import events, million
+from benchmarks.speed import events, million, opening
 from segue.recipes.evaluate_search import as_table
 
 DOCUMENTS = Path(__file__).parents[1] / "docs"
@@ -43,6 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "judged_search.mixed": lambda: judged_search("mixed"),
     "million": lambda: speed("million", million.as_table),
     "events": lambda: speed("events", events.as_table),
+    "opening": lambda: speed("opening", opening.as_table),
     "off_policy": lambda: speed("off_policy", off_policy.as_table),
     "selection": lambda: speed("selection", selection.as_table),
     "policies": lambda: speed("policies", policies.as_table),

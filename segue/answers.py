@@ -7,6 +7,7 @@ from typing import Any
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
 from segue.records import Answer, Selection
+from segue.state import State
 
 _KEPT = 5_000
 """Answers whose results are kept in memory, so that feedback need not look them up."""
@@ -96,6 +97,16 @@ class Recent:
             done.remove(body["undoes"])
             done.reverse()
         _trim(self._actions)
+
+    def state(self) -> State:
+        """What was done with which item; the answers at hand are not of it, for the log has them."""
+        return State({"done": [[*place, list(actions)] for place, actions in self._actions.items()]})
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` knew, and nothing else."""
+        self._actions = OrderedDict(
+            ((answer, domain, item), list(actions)) for answer, domain, item, actions in state.data["done"]
+        )
 
     def shown(self, answer: str) -> Mapping[tuple[str, str], tuple[str, int]]:
         """(domain, item) → (the words it was found for, its position from 1). Raises `NotFound` for an unknown answer."""

@@ -20,6 +20,7 @@ from segue.encode.encoder import Encoder
 from segue.encode.quantised import OnnxEncoder
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
+from segue.learned import Learned
 from segue.page import make_page, worth_asking
 from segue.rank.features import Features
 from segue.rank.ranker import LiveRankers
@@ -61,7 +62,13 @@ class Engine:
         self.bandit = Bandit(list(self.strategies), self.memory, store.actions, mode=store.policy)
         self.policy: Policy = policy or self.bandit
         self.rankers = LiveRankers(store, Features(tuple(self.strategies), REQUEST, STRATEGY, ITEM))
-        self.log.follow(self.memory.learn, self.people.learn, self.bandit.learn, self._recent.learn)
+        self._learned = Learned(
+            store.learned,
+            self.log,
+            {"memory": self.memory, "people": self.people, "lessons": self.bandit.lessons, "recent": self._recent},
+            settings={"actions": dict(store.actions), "strategies": list(self.strategies)},
+        )
+        self._learned.follow()
         self._hands = Hands()
         self._refreshed = time.monotonic()
         self._looking = threading.Lock()
@@ -81,8 +88,9 @@ class Engine:
         return cls(store, encoder or OnnxEncoder.open(store.encoder(), threads=threads), policy=policy)
 
     def close(self) -> None:
-        """Write what is waiting, then let go of every file."""
+        """Write what is waiting, and what was learned if that is much, then let go of every file."""
         self._hands.close()
+        self._learned.close()
         self.log.close()
         self.domains.close()
 

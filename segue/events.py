@@ -110,12 +110,19 @@ class EventLog:
     def open(cls, file: Path) -> "EventLog":
         return cls(f"sqlite:///{file}")
 
-    def follow(self, *learners: Learner) -> None:
-        """Replay the whole log into `learners`, then hand them every event to come. Call once, before the first append."""
+    def follow(self, *learners: Learner, after: int = 0) -> None:
+        """Replay the log into `learners`, from the event behind number `after`, then hand them every event to come. Call once,
+        before the first append."""
         with self._learning, _explaining():
             self._learners.extend(learners)
-            self._applied = 0
+            self._applied = after
             self._catch_up()
+
+    @contextmanager
+    def still(self) -> Iterator[int]:
+        """Between two events: nothing is learned meanwhile. Gives the number of the last event that was."""
+        with self._learning:
+            yield self._applied
 
     def append(self, *events: Event) -> "Future[tuple[bool, ...]]":
         """Write `events` in one transaction. The future holds, for each, whether it was new (False: its id was there).
@@ -150,6 +157,12 @@ class EventLog:
             return None
         with _explaining(), self._database.connect() as connection:
             row = connection.execute(select(_events).where(_events.c.id == id)).first()
+            return None if row is None else _event(row)
+
+    def at(self, number: int) -> Event | None:
+        """The event of a number in the log's order."""
+        with _explaining(), self._database.connect() as connection:
+            row = connection.execute(select(_events).where(_events.c.sequence == number)).first()
             return None if row is None else _event(row)
 
     def recent(self, kind: str, limit: int) -> list[Event]:

@@ -4,6 +4,7 @@ segue.json            settings that people edit: the weight of each action
 events.sqlite         the event log
 live.json             which artifact plays each part now
 artifacts/            trained parts, never changed
+learned/              what was learned up to some event of the log: saves time when a store is opened, can be deleted
 domains/NAME/         one catalogue each
 """
 
@@ -87,6 +88,10 @@ class Store:
     @property
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
+
+    @property
+    def learned(self) -> Path:
+        return self.folder / "learned"
 
     def domains(self) -> list[str]:
         """Names of the catalogues, sorted."""

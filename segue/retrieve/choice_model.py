@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from segue.state import State, cut_array, sizes
+
 Matrix = NDArray[np.float64]
 
 _STEPS = 2
@@ -37,6 +39,29 @@ class Page:
     offsets: Matrix
     taken: Matrix
     weight: float = 1.0
+
+
+def state_of(pages: Sequence[Page]) -> State:
+    """Pages laid end to end."""
+    if not pages:
+        return State()
+    return State(
+        arrays={
+            "sizes": sizes([page.offsets for page in pages]),
+            "features": np.concatenate([page.features for page in pages]),
+            "offsets": np.concatenate([page.offsets for page in pages]),
+            "taken": np.concatenate([page.taken for page in pages]),
+            "weights": np.array([page.weight for page in pages], dtype=np.float64),
+        }
+    )
+
+
+def pages_of(state: State) -> list[Page]:
+    """The pages of a `state_of` pages."""
+    if not state.arrays:
+        return []
+    columns = (cut_array(state.arrays[name], state.arrays["sizes"]) for name in ("features", "offsets", "taken"))
+    return [Page(*one) for one in zip(*columns, state.arrays["weights"].tolist(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +118,25 @@ class ChoiceModel:
             self._by_chance += page.weight * float(page.taken @ (1 - chances))
             self._takes += page.weight * float(page.taken.sum())
         self.belief = self._believe(mean, precision, old.batches + 1)
+
+    def state(self) -> State:
+        """The belief, and what is believed of chance."""
+        belief = self.belief
+        return State(
+            {"batches": belief.batches},
+            {
+                "mean": belief.mean,
+                "precision": belief.precision,
+                "draws": belief.draws,
+                "chance": np.array([self._by_chance, self._takes], dtype=np.float64),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Believe what a `state` of a model with the same prior and seed believed."""
+        arrays = state.arrays
+        self._by_chance, self._takes = arrays["chance"].tolist()
+        self.belief = Belief(arrays["mean"], arrays["precision"], arrays["draws"], state.data["batches"])
 
     def widen(self, places: NDArray[np.int64], share: float) -> None:
         """Forget most of what is known of some weights: their precision is cut to `share`, their mean goes back to the start."""

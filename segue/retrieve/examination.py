@@ -9,12 +9,14 @@ a flat curve. So a show is only compared with those of the same item that came a
 import hashlib
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, least_squares
 
 from segue.errors import InvalidInput
+from segue.state import State, named, numbered
 
 _LAGS = 4
 """With how many of the shows that follow a show is compared: more is less noise, but looks further from the move."""
@@ -109,7 +111,8 @@ class Examination:
         item, lag = np.nonzero(before >= 0)
         pair_of_places = before[item, lag], now[item]
         np.add.at(self._earlier, pair_of_places, self._clicked[rows, :_LAGS][item, lag])
-        np.add.at(self._later, pair_of_places, taken[item])
+        if len(clicked):
+            np.add.at(self._later, pair_of_places, taken[item])
 
         self._places[rows, 1:] = self._places[rows, :-1]
         self._clicked[rows, 1:] = self._clicked[rows, :-1]
@@ -148,6 +151,30 @@ class Examination:
         for pair, slot in self._slots.items():
             state.update(repr((pair, self._places[slot].tolist(), self._clicked[slot].tolist())).encode())
         return state.hexdigest()
+
+    def state(self) -> State:
+        """Everything that was learned, and the shows that are kept."""
+        names, numbers = numbered(list(chain.from_iterable(self._slots)))
+        return State(
+            {"names": names},
+            {
+                "pairs": numbers,
+                "slots": np.fromiter(self._slots.values(), np.int32, len(self._slots)),
+                "places": self._places.copy(),
+                "clicked": self._clicked.copy(),
+                "earlier": self._earlier.copy(),
+                "later": self._later.copy(),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` knew, and nothing else."""
+        arrays = state.arrays
+        pairs = iter(named(state.data["names"], arrays["pairs"]))
+        self._slots = OrderedDict(zip(zip(pairs, pairs, pairs, strict=True), arrays["slots"].tolist(), strict=True))
+        self._places, self._clicked = arrays["places"].copy(), arrays["clicked"].copy()
+        self._earlier, self._later = arrays["earlier"].copy(), arrays["later"].copy()
+        self._curve = None
 
     def _slot(self, pair: tuple[str, str, str]) -> int:
         """The row of a pair, which is now the one shown last; a new pair may take the row of the oldest."""

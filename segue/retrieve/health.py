@@ -1,7 +1,8 @@
 """Is a strategy still what it was? A broken one is noticed, named and left out, watched with a trickle, and taken back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 _FAST, _SLOW = 0.03, 0.002
 """How much a new observation moves the short and the long average."""
@@ -35,16 +36,19 @@ class Average:
     def observe(self, value: float, *, frozen: bool) -> None:
         """Take in a value; while `frozen` the long average, what is normal, does not follow."""
         self.count += 1
-        self.short += max(_FAST, 1 / self.count) * (value - self.short)
+        share = 1 / self.count
+        self.short += (share if share > _FAST else _FAST) * (value - self.short)
         if not frozen:
-            step = max(_SLOW, 1 / self.count)
-            self.variance += step * ((value - self.long) ** 2 - self.variance)
-            self.long += step * (value - self.long)
+            step, moved = share if share > _SLOW else _SLOW, value - self.long
+            self.variance += step * (moved**2 - self.variance)
+            self.long += step * moved
 
     @property
     def fallen(self) -> bool:
-        spread = (self.variance * _FAST / (2 - _FAST)) ** 0.5
-        return self.count >= _WARM and self.short < _BROKEN * self.long and self.long - self.short > _SIGMAS * spread
+        if self.count < _WARM or self.short >= _BROKEN * self.long:
+            return False
+        spread = float((self.variance * _FAST / (2 - _FAST)) ** 0.5)
+        return self.long - self.short > _SIGMAS * spread
 
     @property
     def well(self) -> bool:
@@ -65,16 +69,27 @@ class ArmHealth:
 
     def observe(self, signal: Signal, value: float) -> bool:
         """Take in one observation; True when the verdict changed."""
-        average = self.averages[signal]
-        average.observe(value, frozen=self.demoted)
-        if self.demoted and all(self.averages[one].well for one in self.broken):
+        average, demoted = self.averages[signal], self.demoted
+        average.observe(value, frozen=demoted)
+        if demoted and all(self.averages[one].well for one in self.broken):
             self.broken = ()
             return True
-        if not self.demoted and average.fallen:
+        if not demoted and average.fallen:
             self.broken = (signal,)
             self.alarms += 1
             return True
         return False
+
+    def state(self) -> dict[str, Any]:
+        """As plain data."""
+        averages = {signal: [one.count, one.short, one.long, one.variance] for signal, one in self.averages.items()}
+        return {"averages": averages, "broken": list(self.broken), "alarms": self.alarms}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> "ArmHealth":
+        """The strategy that had this `state`."""
+        averages = {signal: Average(*numbers) for signal, numbers in state["averages"].items()}
+        return cls(averages, tuple(state["broken"]), state["alarms"])
 
     def describe(self) -> dict[str, object]:
         """For people and programs: the verdict, and each signal's short and long average."""

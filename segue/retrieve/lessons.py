@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.events import Event
-from segue.retrieve.choice_model import ChoiceModel, Page
-from segue.retrieve.context import REQUEST
+from segue.retrieve.choice_model import ChoiceModel, Page, pages_of, state_of
+from segue.retrieve.context import REQUEST, STRATEGY
 from segue.retrieve.health import ArmHealth
 from segue.retrieve.layout import Layout
 from segue.retrieve.pages import ClosedPage, OpenPages, Repeats, Told
 from segue.retrieve.worth import Worth
+from segue.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ _TAKEOVER = 200
 
 _DEEP = 10
 """What stands further down in a strategy's list is not to its credit."""
+
+_RESULTS, _AGREEMENT = STRATEGY.index("results"), STRATEGY.index("agreement")
 
 _WIDEN = 0.05
 """Share of what was known of a strategy that is kept when it broke or became well: it has to be learned anew."""
@@ -66,6 +69,38 @@ class Known:
     def has_taken_over(self) -> bool:
         """Whether what people took would have stood at least as high with the apprentice (Σ 1 / log2(1 + place))."""
         return self.takes >= _TAKEOVER and self.own_gain >= self.incumbent_gain
+
+    def state(self) -> State:
+        """Everything that was learned of the domain."""
+        return State(
+            {
+                "answers": self.answers,
+                "pages": self.pages,
+                "takes": self.takes,
+                "alarms": list(self.alarms),
+                "health": {name: health.state() for name, health in self.health.items()},
+            },
+            {"gains": np.array([self.incumbent_gain, self.own_gain], dtype=np.float64)},
+            {
+                "model": self.model.state(),
+                "worth": self.worth.state(),
+                "waiting": state_of(self.waiting),
+                "repeats": self.repeats.state(),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of a domain with the same strategies knew, and nothing else."""
+        data, parts = state.data, state.parts
+        self.answers, self.pages, self.takes = data["answers"], data["pages"], data["takes"]
+        self.alarms = [(answers, name, what) for answers, name, what in data["alarms"]]
+        self.health = {name: ArmHealth.of(health) for name, health in data["health"].items()}
+        self.broken = frozenset(name for name, health in self.health.items() if health.demoted)
+        self.incumbent_gain, self.own_gain = state.arrays["gains"].tolist()
+        self.model.restore(parts["model"])
+        self.worth.restore(parts["worth"])
+        self.waiting = pages_of(parts["waiting"])
+        self.repeats.restore(parts["repeats"])
 
 
 class Lessons:
@@ -118,19 +153,33 @@ class Lessons:
             state.update(repr((domain, known.answers, known.pages, known.takes, known.broken, known.alarms)).encode())
             state.update(belief.mean.tobytes() + belief.precision.tobytes() + belief.draws.tobytes())
             state.update(repr(known.model.noise).encode())
-            state.update(known.worth.state())
+            state.update(known.worth.bits())
             state.update(repr(known.health).encode())
             for page in known.waiting:
                 state.update(page.features.tobytes() + page.taken.tobytes())
         return state.hexdigest()
+
+    def state(self) -> State:
+        """What was learned of every domain that was asked, and the pages that are open."""
+        known = {domain: one for domain, one in sorted(self._domains.items()) if one.answers}
+        states = {f"domain {number}": one.state() for number, one in enumerate(known.values())}
+        return State({"domains": list(known)}, parts={"pages": self._pages.state(), **states})
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of lessons with the same strategies and actions knew, and nothing else."""
+        self._pages.restore(state.parts["pages"])
+        self._domains = {}
+        for number, domain in enumerate(state.data["domains"]):
+            self.of(domain).restore(state.parts[f"domain {number}"])
 
     # -- steps --------------------------------------------------------------------------------------------------
 
     def _watch(self, known: Known, learning: Mapping[str, Any]) -> None:
         """Whether the strategies still are what they were."""
         known.answers += 1
-        for name, (*_, results, agreement, _) in learning["lists"].items():
+        for name, row in learning["lists"].items():
             if name in self._strategies:
+                results, agreement = row[_RESULTS], row[_AGREEMENT]
                 self._observe(known, name, "answers", float(results > 0))
                 if results > 0:
                     self._observe(known, name, "agreement", agreement)
@@ -146,13 +195,15 @@ class Lessons:
         offsets = np.log(self._examination(page.positions))
         weight = 1.0 / known.repeats.count(learning["query"])
         ranks = told.ranks
-        held = ranks[taken > 0] > 0
+        took = np.flatnonzero(taken > 0)
+        held = ranks[took] > 0
         known.worth.learn(told.request, np.array(learning["seen"]), trusted, held)
-        watched = {name: np.array(row)[learning["shown"]] for name, row in learning.get("watched", {}).items()}
-        for name, row in {**dict(zip(trusted, ranks.T, strict=True)), **watched}.items():
+        credit = dict(zip(trusted, _credited(ranks[took]), strict=True))
+        for name, row in learning.get("watched", {}).items():
             if name in self._strategies:
-                top = (row[taken > 0] > 0) & (row[taken > 0] <= _DEEP)
-                self._observe(known, name, "credit", float(top.any()))
+                credit[name] = _credited(np.array(row)[learning["shown"]][took])
+        for name, deserved in credit.items():
+            self._observe(known, name, "credit", float(deserved))
         if "own place" in learning:
             own = np.array(learning["own place"], dtype=np.float64)[learning["shown"]]
             known.takes += int(taken.sum())
@@ -174,3 +225,8 @@ class Lessons:
         known.broken = frozenset(one for one, state in known.health.items() if state.demoted)
         known.model.widen(self._layout.block(self._strategies[name]), _WIDEN)
         logger.warning("the strategy %s %s", name, what)
+
+
+def _credited(ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether any item stood high in a list: of ranks [items, ...] from 1, 0 where it was not in it."""
+    return np.asarray(((ranks > 0) & (ranks <= _DEEP)).any(axis=0))

@@ -39,6 +39,12 @@ class LinearThompson:
         self.precision = self.precision + weighted.T @ features
         self.pull = self.pull + weighted.T @ rewards
 
+    def learn_one(self, features: Floats, square: Floats, reward: float) -> None:
+        """`learn` of one row [dimensions], when its `square`, the product with itself, is at hand."""
+        self.precision = self.precision + square
+        if reward:
+            self.pull = self.pull + reward * features
+
     def draw(self, random: np.random.Generator, count: int) -> Floats:
         """Weights drawn from the posterior, [dimensions, count]."""
         lower = np.linalg.cholesky(self.precision)

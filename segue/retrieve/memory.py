@@ -14,6 +14,8 @@ import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from segue.events import Event, weighed
 from segue.retrieve.catalogue.predicted import same_words
 from segue.retrieve.examination import Examination
 from segue.retrieve.nearest import Known, Queries
+from segue.state import State, named, numbered, sizes
 
 _PLACES = 100
 """Positions told apart; behind the last, a result is as likely looked at as there."""
@@ -242,6 +245,60 @@ class Memory:
             for id, units in sorted(taken.items()):
                 state.update(repr((domain, id, units)).encode())
         return state.hexdigest()
+
+    def state(self) -> State:
+        """Everything that was learned; what is only kept at hand is left out."""
+        seen = list(chain.from_iterable(items.values() for items in self._pairs.values()))
+        ids, numbers = numbered(list(chain.from_iterable(self._pairs.values())))
+        numbers_of = {place: number for number, place in enumerate(self._pairs)}
+        queries = {domain: one for domain, one in sorted(self._queries.items()) if len(one)}
+        return State(
+            {
+                "answers": self.answers,
+                "feedback": self.feedback,
+                "size": self._size,
+                "places": list(self._pairs),
+                "ids": ids,
+                "taken": {domain: dict(taken) for domain, taken in sorted(self._taken.items())},
+                "leading": {domain: dict(leading) for domain, leading in sorted(self._leading.items()) if leading},
+                "queries": list(queries),
+            },
+            {
+                "sizes": sizes(self._pairs.values()),
+                "items": numbers,
+                "units": np.fromiter(map(attrgetter("units"), seen), np.int64, len(seen)),
+                "looks": np.fromiter(map(attrgetter("looks"), seen), np.int64, len(seen)),
+                "shown": np.fromiter(map(attrgetter("shown"), seen), np.int64, len(seen)),
+                "acted": np.fromiter(map(attrgetter("acted"), seen), np.bool_, len(seen)),
+                "waiting": np.fromiter(map(numbers_of.__getitem__, self._waiting), np.int64, len(self._waiting)),
+                "chances": self._chances.copy(),
+            },
+            {
+                **({} if self._estimate is None else {"examination": self._estimate.state()}),
+                **{f"queries {number}": one.state() for number, one in enumerate(queries.values())},
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of a memory with the same actions knew, and nothing else."""
+        data, arrays = state.data, state.arrays
+        self.answers, self.feedback, self._size = data["answers"], data["feedback"], data["size"]
+        places: list[Place] = [(domain, key) for domain, key in data["places"]]
+        evidence = map(Seen, *(arrays[name].tolist() for name in ("units", "looks", "shown", "acted")))
+        items = zip(named(data["ids"], arrays["items"]), evidence, strict=True)
+        self._pairs = {
+            place: dict(islice(items, size)) for place, size in zip(places, arrays["sizes"].tolist(), strict=True)
+        }
+        self._waiting = OrderedDict((places[number], None) for number in arrays["waiting"].tolist())
+        self._taken = defaultdict(dict, data["taken"])
+        self._leading = defaultdict(dict, data["leading"])
+        self._queries = defaultdict(Queries)
+        for number, domain in enumerate(data["queries"]):
+            self._queries[domain].restore(state.parts[f"queries {number}"])
+        if self._estimate is not None:
+            self._estimate.restore(state.parts["examination"])
+        self._look(arrays["chances"])
+        self._most, self._recalled = {}, {}
 
     def _items(self, domain: str, key: str) -> dict[str, Seen]:
         """What is remembered under one key, copied: the log's writer may be adding to it."""

@@ -11,6 +11,7 @@ import tantivy
 from tantivy import Filter, Tokenizer
 
 from segue.retrieve.catalogue.terms import words
+from segue.state import State, cut_array, sizes
 
 Known = Callable[[str], bool]
 """Whether a stemmed word is one, and no slip: because it stands in a catalogue, or in another query."""
@@ -71,6 +72,23 @@ class Queries:
         self._known.update(spelt)
         for gram in sorted(_grams(spelt)):
             self._places.setdefault(gram, array("i")).append(place)
+
+    def state(self) -> State:
+        """The queries and their index."""
+        places = list(self._places.values())
+        together = np.frombuffer(b"".join(place.tobytes() for place in places), np.intc)
+        return State(
+            {"keys": list(self._keys), "words": list(self._words), "grams": list(self._places)},
+            {"sizes": sizes(places), "places": together},
+        )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` knew, and nothing else."""
+        data, arrays = state.data, state.arrays
+        self._keys, self._words = list(data["keys"]), list(data["words"])
+        self._known = {stem for spelt in self._words for stem in spelt}
+        places = cut_array(arrays["places"].astype(np.intc), arrays["sizes"])
+        self._places = {gram: array("i", one.tobytes()) for gram, one in zip(data["grams"], places, strict=True)}
 
     def near(self, text: str, known: Known | None = None) -> list[tuple[str, float]]:
         """(key, similarity in [0, 1]) of the most similar queries that ask for the same, at most 5, best first.

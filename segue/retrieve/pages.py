@@ -15,6 +15,7 @@ from segue.retrieve.query import Query
 from segue.retrieve.select import Policy, by_strategy
 from segue.retrieve.union import Floats, Places, Union
 from segue.retrieve.worth import COSTLY, seen
+from segue.state import State, cut_array, sizes
 
 _OPEN = 50
 """An answer is learned from when so many later ones have come: what was taken until then was taken, the rest was not."""
@@ -66,6 +67,31 @@ class OpenPages:
         elif event.kind == "feedback":
             self._take(event.body)
 
+    def state(self) -> State:
+        """The pages that are open, in their order."""
+        pages = [page for one in self._domains.values() for page in one.values()]
+        return State(
+            {
+                "domains": {domain: list(one) for domain, one in self._domains.items()},
+                "learning": [page.learning for page in pages],
+                "items": [page.items for page in pages],
+            },
+            {
+                "sizes": sizes([page.positions for page in pages]),
+                "positions": np.concatenate([np.zeros(0), *(page.positions for page in pages)]),
+                "taken": np.concatenate([np.zeros(0), *(page.taken for page in pages)]),
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        """Have the pages open that were open in a `state`, and no others."""
+        data, arrays = state.data, state.arrays
+        columns = (cut_array(arrays[name], arrays["sizes"]) for name in ("positions", "taken"))
+        pages = map(_Open, data["learning"], data["items"], *columns)
+        self._domains = {
+            domain: OrderedDict((id, next(pages)) for id in ids) for domain, ids in data["domains"].items()
+        }
+
     def _open(self, event: Event, domain: str, learning: Mapping[str, Any]) -> None:
         shown: list[str] = next((ids for _, name, ids in event.body["shown"] if name == domain), [])
         pages = self._domains.setdefault(domain, OrderedDict())
@@ -98,6 +124,15 @@ class Repeats:
         if len(self._counts) > _QUERIES:
             self._counts.popitem(last=False)
         return count
+
+    def state(self) -> State:
+        """The queries, the one that came last at the end."""
+        counts = np.fromiter(self._counts.values(), np.int64, len(self._counts))
+        return State({"queries": list(self._counts)}, {"counts": counts})
+
+    def restore(self, state: State) -> None:
+        """Have counted what a `state` had counted, and nothing else."""
+        self._counts = OrderedDict(zip(state.data["queries"], state.arrays["counts"].tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

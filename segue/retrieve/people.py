@@ -8,15 +8,16 @@ undone is gone without a trace, and an item's vector is always the one it has no
 import hashlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.events import Event
+from segue.state import State, cut, named, numbered, sizes
 
 Floats = NDArray[np.float32]
 Lookup = Callable[[Sequence[str]], Mapping[str, Floats]]
@@ -149,6 +150,60 @@ class People:
             for pair, takers in sorted(self._takers.items()):
                 state.update(repr((pair, list(takers))).encode())
         return state.hexdigest()
+
+    def state(self) -> State:
+        """Everything that was learned; the tastes that are kept at hand are left out."""
+        with self._lock:
+            asked, histories, takers = self._asked.values(), self._took.values(), self._takers.values()
+            people = dict.fromkeys(chain(chain.from_iterable(asked), self._took))
+            numbers = {person: number for number, person in enumerate(people)}
+            took = list(chain.from_iterable(histories))
+            names, named_by = numbered([name for one in took for name in (one.domain, one.item, one.action)])
+            places = {name: number for number, name in enumerate(names)}
+
+            def of(persons: Iterable[Person]) -> NDArray[np.int32]:
+                return np.fromiter(map(numbers.__getitem__, persons), np.int32)
+
+            return State(
+                {
+                    "people": list(people),
+                    "answers": list(self._asked),
+                    "names": names,
+                    "units": [one.units for one in took],
+                },
+                {
+                    "asked": of(chain.from_iterable(asked)),
+                    "asked sizes": sizes(asked),
+                    "who": of(self._took),
+                    "took": named_by,
+                    "took sizes": sizes(histories),
+                    "taken": np.fromiter(map(places.__getitem__, chain.from_iterable(self._takers)), np.int32),
+                    "takers": of(chain.from_iterable(takers)),
+                    "takers sizes": sizes(takers),
+                },
+            )
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of people with the same actions knew, and nothing else."""
+        data, arrays = state.data, state.arrays
+        people: list[Person] = [(kind, name) for kind, name in data["people"]]
+        names = [intern(name) for name in data["names"]]
+
+        def persons_in(array: str) -> list[Person]:
+            return [people[number] for number in arrays[array].tolist()]
+
+        words = iter(named(names, arrays["took"]))
+        took = [Took(*one) for one in zip(words, words, words, data["units"], strict=True)]
+        taken = iter(named(names, arrays["taken"]))
+        with self._lock:
+            asking = cut(persons_in("asked"), arrays["asked sizes"])
+            self._asked = OrderedDict(zip(data["answers"], map(tuple, asking), strict=True))
+            histories = cut(took, arrays["took sizes"])
+            self._took = OrderedDict(zip(persons_in("who"), map(tuple, histories), strict=True))
+            takers = cut(persons_in("takers"), arrays["takers sizes"])
+            pairs = zip(taken, taken, strict=True)
+            self._takers = {pair: dict.fromkeys(one) for pair, one in zip(pairs, takers, strict=True)}
+            self._tastes.clear()
 
     def _keep(self, event: Event) -> None:
         if asking := persons(event.body.get("request", {}).get("context", {})):

@@ -9,6 +9,7 @@ from segue.records import Candidates
 from segue.retrieve.linear_thompson import LinearThompson
 from segue.retrieve.select import SURE
 from segue.retrieve.union import Floats
+from segue.state import State
 
 COSTLY = frozenset({"dense", "sparse", "personal", "related"})
 """Strategies asked last, when the cheap ones have been seen."""
@@ -76,18 +77,33 @@ class Worth:
         held it is credited alone; the others were not needed."""
         order = sorted(range(len(asked)), key=lambda place: self._rank(asked[place]))
         uncovered = np.ones(len(held), dtype=bool)
+        told = [np.concatenate([[1.0], context, what]) for what in (np.zeros(_SEEN), seen)]
+        squares = [one[:, None] * one for one in told]
         for place in order:
-            gain = float((held[:, place] & uncovered).mean())
+            gain = np.count_nonzero(held[:, place] & uncovered) / len(held)
             uncovered &= ~held[:, place]
-            name = asked[place]
-            told = np.concatenate([[1.0], context, seen if name in COSTLY else np.zeros(_SEEN)])
-            self._gains[name].learn(told[None], np.array([gain]))
+            costly = asked[place] in COSTLY
+            self._gains[asked[place]].learn_one(told[costly], squares[costly], gain)
 
     def expected(self) -> dict[str, float]:
         """Each strategy's expected gain for an average request."""
         return {name: round(float(gain.mean[0]), 4) for name, gain in self._gains.items()}
 
-    def state(self) -> bytes:
+    def state(self) -> State:
+        """What was learned, and the weights that are drawn now."""
+        parts = {
+            name: State(arrays={"precision": gain.precision, "pull": gain.pull, "drawn": self._drawn[name]})
+            for name, gain in self._gains.items()
+        }
+        return State(parts=parts)
+
+    def restore(self, state: State) -> None:
+        """Know what a `state` of the same strategies knew, and draw the same."""
+        for name, part in state.parts.items():
+            self._gains[name].precision, self._gains[name].pull = part.arrays["precision"], part.arrays["pull"]
+        self._drawn = {name: part.arrays["drawn"] for name, part in state.parts.items()}
+
+    def bits(self) -> bytes:
         """What was learned, to the last bit."""
         return b"".join(gain.precision.tobytes() + gain.pull.tobytes() for gain in self._gains.values())
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.understand.choice import expected_calibration_error
+from segue.understand.calibration import expected_calibration_error
 from segue.understand.hypotheses import Hypotheses, Interpretation, Utterance, semantic_errors
 
 Floats = NDArray[np.float64]
