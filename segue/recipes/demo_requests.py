@@ -6,6 +6,7 @@ reader learns how sure it may be. The same catalogues and seed make the same req
 """
 
 import json
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,18 +24,19 @@ from segue.understand.hypotheses import NOBODY, Utterance
 _Thing = TypeVar("_Thing")
 
 DOMAINS = ("books", "films", "home", "songs")
-COUNTS = {"films": 1500, "songs": 1000, "books": 1300, "home": 1000, NOBODY: 500}
+COUNTS = {"films": 1250, "songs": 900, "books": 1100, "home": 850, NOBODY: 450}
 """Requests of each domain."""
 
 _COLUMNS = {"title": "title", "artist": "artist", "author": "author", "year": "year", "genres": "genre"}
 """Columns of a catalogue that people ask for, and the slots that hold them."""
 
-_POPULARITY = {"votes": 0.75, "plays": 0.5, "popularity": 2.0}
+_POPULARITY = {"votes": 1.0, "plays": 0.5, "popularity": 2.0}
 """Items are drawn by this column to this power. The last is a judgement from 1 to 100, not a count."""
 
 _PEOPLE = frozenset({"author", "director"})
-_KNOWN, _LONGEST = 5000, 8
-"""Items of a catalogue that are well enough known to be asked for without more; words of a title that people type in full."""
+_MOST, _KNOWN, _LONGEST = 15_000, 5000, 8
+"""Items of a catalogue that are asked for, the best known; those that may share a title with another; words of a title that people
+type."""
 
 _LISTED = 0.35
 """How often a value is of the hand-written list where the catalogue has one too."""
@@ -104,16 +106,18 @@ def _row(one: Utterance) -> dict[str, Any]:
 
 
 def _items(rows: Iterable[Mapping[str, Any]]) -> Items:
-    found = []
-    for row in rows:
-        slots = {name: _values(row[column]) for column, name in _COLUMNS.items() if column in row}
-        slots["title"] = [title for title in map(whole, slots.get("title", ())) if _typeable(title)]
-        slots["year"] = [year for year in slots.get("year", ()) if len(year) == 4 and year.isdigit()]
-        if slots["title"]:
-            found.append(({name: values for name, values in slots.items() if values}, _weight(row)))
-    order = sorted(range(len(found)), key=lambda place: -found[place][1])
-    weights = np.array([found[place][1] for place in order], dtype=np.float64)
-    return Items([found[place][0] for place in order], weights / weights.sum() if len(weights) else weights)
+    known = sorted(rows, key=_weight, reverse=True)[:_MOST]
+    asked = [(slots, _weight(row)) for row in known if "title" in (slots := _slots(row))]
+    weights = np.array([weight for _, weight in asked], dtype=np.float64)
+    return Items([slots for slots, _ in asked], weights / weights.sum() if len(weights) else weights)
+
+
+def _slots(row: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What people may ask for an item by, by slot."""
+    slots = {name: _values(row[column]) for column, name in _COLUMNS.items() if column in row}
+    slots["title"] = [title for title in map(whole, slots.get("title", ())) if _typeable(title)]
+    slots["year"] = [year for year in slots.get("year", ()) if re.fullmatch(r"\d{4}", year)]
+    return {name: values for name, values in slots.items() if values}
 
 
 def _values(value: Any) -> list[str]:
@@ -139,7 +143,12 @@ def _part(material: Material, *, held_out: bool) -> Material:
         name: [value for value in listed if name != "title" or _kept_out(key(value)) == held_out]
         for name, listed in book.values.items()
     }
-    templates = [one for one in book.templates if one.wordless or _kept_out(one.text) == held_out]
+    share = 1 / _HELD_OUT if held_out else 1 - 1 / _HELD_OUT
+    templates = [
+        replace(one, weight=one.weight * share) if one.wordless else one
+        for one in book.templates
+        if one.wordless or _kept_out(one.text) == held_out
+    ]
     meant = {one.intent for one in templates}
     shares = {intent: share for intent, share in book.shares.items() if intent in meant}
     return Material(

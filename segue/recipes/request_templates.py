@@ -20,8 +20,10 @@ _BLANK = re.compile(r"\{(\w*)(?::(\w+))?\}")
 
 _BEFORE = ("please", "can you", "could you", "would you", "can you please", "hey", "ok", "i want you to", "will you", "now")
 _AFTER = ("please", "thanks", "for me", "for me please", "now", "would you")
-_POLITE, _PLEASE = 0.16, 0.07
-"""How often a command is asked politely before it, and after it."""
+_POLITE, _PLEASE, _MARK = 0.16, 0.07, 0.12
+"""How often a command is asked politely before it, and after it; how often a question has its mark."""
+
+_QUESTION = re.compile(r"(?:who|what|when|which|how|where|whose|is|are|was|were|did|do|does|have|has|can|could|would|will)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def _worded(template: Template, random: Generator) -> str:
         text = f"{_one(_BEFORE, random)} {text}"
     if template.command and random.random() < _PLEASE:
         text = f"{text} {_one(_AFTER, random)}"
+    if _QUESTION.match(text) and random.random() < _MARK:
+        text = f"{text}?"
     return re.sub(r"\s+(?=[,'?])", "", " ".join(text.split()))
 
 
