@@ -219,7 +219,9 @@ def _typed(name: str, value: str, random: Generator) -> str:
 
 def _by_weight(things: Sequence[_Thing], weights: NDArray[np.float64]) -> Callable[[Generator], _Thing]:
     ends = np.cumsum(weights)
-    return lambda random: things[min(int(np.searchsorted(ends, random.random() * ends[-1], side="right")), len(ends) - 1)]
+    return lambda random: things[
+        min(int(np.searchsorted(ends, random.random() * ends[-1], side="right")), len(ends) - 1)
+    ]
 
 
 # -- titles that several domains have -----------------------------------------------------------------------------------

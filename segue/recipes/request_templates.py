@@ -18,12 +18,25 @@ _LINE = re.compile(r"(?P<command>~ )?(?:(?P<weight>\d+) )?(?P<text>.+)")
 _CHOICE = re.compile(r"\(([^()]*)\)")
 _BLANK = re.compile(r"\{(\w*)(?::(\w+))?\}")
 
-_BEFORE = ("please", "can you", "could you", "would you", "can you please", "hey", "ok", "i want you to", "will you", "now")
+_BEFORE = (
+    "please",
+    "can you",
+    "could you",
+    "would you",
+    "can you please",
+    "hey",
+    "ok",
+    "i want you to",
+    "will you",
+    "now",
+)
 _AFTER = ("please", "thanks", "for me", "for me please", "now", "would you")
 _POLITE, _PLEASE, _MARK = 0.16, 0.07, 0.12
 """How often a command is asked politely before it, and after it; how often a question has its mark."""
 
-_QUESTION = re.compile(r"(?:who|what|when|which|how|where|whose|is|are|was|were|did|do|does|have|has|can|could|would|will)\b")
+_QUESTION = re.compile(
+    r"(?:who|what|when|which|how|where|whose|is|are|was|were|did|do|does|have|has|can|could|would|will)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def train_reader(
 ) -> dict[str, Any]:
     """Train a reader for every domain of `data`, or for `domain` alone, and put each into a folder of its own in `out`.
 
-    Other folders are not touched. With `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random:
+    Requests of the domain "nobody" are for none: no reader is made of it, all learn from it. Other folders are not touched. With `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random:
     the same data give the same readers, in any number of processes.
     """
     labelled = load(data)
@@ -43,6 +43,8 @@ def train_reader(
         raise InvalidInput(
             f"{data} has no utterance of the domain {domain!r}.", expected=f"one of: {', '.join(domains)}"
         )
+    if not domains:
+        raise InvalidInput(f"{data} has requests for nobody only.", expected="requests of the domains to train")
     out.mkdir(parents=True, exist_ok=True)
     opened = _encoder(out) if encoder else None
     progress("preparing", 0)

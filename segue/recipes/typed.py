@@ -75,6 +75,7 @@ def misspelt(text: str, random: Generator) -> str:
     at = int(random.integers(1, len(text) - 1))
     if not (text[at].isalpha() and text[at + 1].isalpha()):
         return text
-    return text[:at] + (text[at + 1 :], text[at] + text[at:], text[at + 1] + text[at] + text[at + 2 :])[
-        int(random.integers(3))
-    ]
+    return (
+        text[:at]
+        + (text[at + 1 :], text[at] + text[at:], text[at + 1] + text[at] + text[at + 2 :])[int(random.integers(3))]
+    )
