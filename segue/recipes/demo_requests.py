@@ -35,8 +35,7 @@ _POPULARITY = {"votes": 1.0, "plays": 0.5, "popularity": 2.0}
 
 _PEOPLE = frozenset({"author", "director"})
 _MOST, _KNOWN, _LONGEST = 15_000, 5000, 8
-"""Items of a catalogue that are asked for, the best known; those that may share a title with another; words of a title that people
-type."""
+"""The best known items of a catalogue are asked for, and the very best for titles that are shared; words of a title at most."""
 
 _LISTED = 0.35
 """How often a value is of the hand-written list where the catalogue has one too."""
@@ -242,17 +241,22 @@ def _shared(made_from: Sequence[Material], counts: Mapping[str, int], seed: int)
             continue
         best = min(domains, key=lambda domain: ranks[domain])
         title = typed_title(places[best].items.slots[ranks[best]]["title"][0], random)
+        usable = [text for text in ways if all(domain in ways[text] for domain in domains)]
+        weights = np.array([min(ways[text][domain].weight for domain in domains) for text in usable])
         for asked in (domains, [best]):
-            usable = [text for text in ways if all(domain in ways[text] for domain in domains)]
-            weights = np.array([min(ways[text][domain].weight for domain in domains) for text in usable])
             text = _by_weight(usable, weights)(random)
             lower, draw = random.random() < _LOWER, int(random.integers(2**31))
             for domain in asked:
-                again = np.random.default_rng(draw)
-                request = said(ways[text][domain], lambda name, title=title: title, again, lower=lower)
-                if request is not None:
-                    made[domain][request[0]] = Utterance(request[0], domain, request[1])
+                request = _titled(ways[text][domain], domain, title, np.random.default_rng(draw), lower=lower)
+                made[domain][request.text] = request
     return {domain: list(by_text.values()) for domain, by_text in made.items()}
+
+
+def _titled(template: Template, domain: str, title: str, random: Generator, *, lower: bool) -> Utterance:
+    made = said(template, lambda name: title, random, lower=lower)
+    if made is None:
+        raise ValueError(f"{template.text!r} has a title and makes no request")
+    return Utterance(made[0], domain, made[1])
 
 
 def _ways(made_from: Sequence[Material]) -> dict[str, dict[str, Template]]:
@@ -266,7 +270,7 @@ def _ways(made_from: Sequence[Material]) -> dict[str, dict[str, Template]]:
 
 
 def _ranks(made_from: Sequence[Material]) -> list[dict[str, int]]:
-    """For every title that several domains know, how many items of each are better known; what is best known in all comes first."""
+    """For every title that several domains know, how many items of each are better known; what all know best comes first."""
     ranks: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for material in made_from:
         for rank, slots in enumerate(material.items.slots[:_KNOWN]):

@@ -29,8 +29,8 @@ _ABOUT = {
 def evaluate_reader(model: Path, data: Path, *, seed: int = 0) -> dict[str, Any]:
     """Every measure of what the readers in `model` answer first to the requests of `data`; `seed` is for the floor of the ECE.
 
-    A label that no reader knows cannot be answered and counts as an error; "unknown" lists them. Requests for nobody have no right
-    answer and are left out; "nobody" says how many.
+    A label that no reader knows cannot be answered and counts as an error; "unknown" lists them. Requests for nobody have no
+    right answer and are left out; "nobody" says how many.
     """
     labelled = load(data).utterances
     utterances = [one for one in labelled if one.domain != NOBODY]

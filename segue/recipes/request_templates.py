@@ -128,7 +128,9 @@ def said(
 
 def _worded(template: Template, random: Generator) -> str:
     """The template with its alternatives chosen, and now and then a polite word."""
-    text = _CHOICE.sub(lambda found: _one(found[1].split("|"), random), template.text)
+    text = template.text
+    while _CHOICE.search(text):  # the innermost first
+        text = _CHOICE.sub(lambda found: _one(found[1].split("|"), random), text)
     if template.command and random.random() < _POLITE:
         text = f"{_one(_BEFORE, random)} {text}"
     if template.command and random.random() < _PLEASE:

@@ -34,8 +34,9 @@ def train_reader(
 ) -> dict[str, Any]:
     """Train a reader for every domain of `data`, or for `domain` alone, and put each into a folder of its own in `out`.
 
-    Requests of the domain "nobody" are for none: no reader is made of it, all learn from it. Other folders are not touched. With `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random:
-    the same data give the same readers, in any number of processes.
+    Requests of the domain "nobody" are for none: no reader is made of it, all learn from it. Other folders are not touched. With
+    `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random: the same data give the same
+    readers, in any number of processes.
     """
     labelled = load(data)
     domains = sorted({one.domain for one in labelled.utterances} - {NOBODY})

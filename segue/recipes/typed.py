@@ -1,4 +1,4 @@
-"""How people type a title or a name: without accents and apostrophes, without what stands behind a colon, misspelt now and then."""
+"""How people type a title or a name: without accents and apostrophes, without what follows a colon, misspelt now and then."""
 
 import re
 import unicodedata

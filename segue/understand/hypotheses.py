@@ -18,7 +18,7 @@ Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 NOBODY = "nobody"
-"""The domain of labelled requests that are for none: no reader is trained for it, every domain's learns from it what it is not."""
+"""The domain of labelled requests that are for none: it has no reader; every domain's learns from them what it is not."""
 
 
 @dataclass(frozen=True, slots=True)

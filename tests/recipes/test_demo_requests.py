@@ -1,4 +1,4 @@
-"""The demo's labelled requests: their labels fit their texts, nothing is missing, and readers that learn from them are any good."""
+"""The demo's labelled requests: their labels fit their texts, nothing is missing, and readers learn well from them."""
 
 import re
 from collections import Counter, defaultdict
