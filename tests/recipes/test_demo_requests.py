@@ -20,7 +20,7 @@ from segue.understand.labelled import load
 from segue.understand.readers import Readers
 
 ASKED = Path(__file__).parents[1] / "data" / "asked.jsonl"
-"""Requests written by hand before any template was."""
+"""Requests written by hand, freely: none was made from a template, and no template from one of them."""
 
 Rows = list[dict[str, Any]]
 
