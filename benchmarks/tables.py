@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import drift, off_policy, policies, ranker, selection, untuned
+from benchmarks.quality import drift, off_policy, policies, ranker, readers, selection, untuned
 from benchmarks.record import RESULTS
 from benchmarks.speed import events, million, opening
 from segue.recipes.evaluate_search import as_table
@@ -49,6 +49,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "policies": lambda: speed("policies", policies.as_table),
     "drift": lambda: speed("drift", drift.as_table),
     "ranker": lambda: speed("ranker", ranker.as_table),
+    "readers": lambda: speed("readers", readers.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
 }
 

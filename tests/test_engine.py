@@ -201,9 +201,8 @@ def test_undo_takes_the_last_action_back(engine: Engine) -> None:
     answer = engine.ask("love", domain="films")
     for action in ("click", "dislike", "undo"):
         engine.feedback(answer, answer.results[0], action=action)
-    evidence = engine.memory.evidence("films", "love", answer.results[0].id)
-    assert evidence is not None
-    assert evidence.weight == 1
+    evidence = engine.memory.evidence("films", "love", [answer.results[0].id])
+    assert evidence[answer.results[0].id].weight == 1
 
 
 def test_the_same_feedback_twice_counts_once(engine: Engine) -> None:

@@ -354,10 +354,13 @@ def test_a_server_keeps_what_it_learns_now_and_then(tmp_path: Path, monkeypatch:
     """While others append; what is kept is of one moment between two events."""
     monkeypatch.setattr(module, "_EVERY", 30)
     with opened(tmp_path) as one:
-        for event in EVENTS[:-10]:
-            one.log.append(event)
+        for event in EVENTS[:-20]:
+            done = one.log.append(event)
             time.sleep(0.001)
+        done.result()
         assert one.learned._thread is not None
+        one.learned._thread.join()
+        one.log.append(*EVENTS[-20:-10]).result()  # too few to be kept
     with opened(tmp_path) as one:
         assert 0 < len(one.replayed) < len(EVENTS) - 10
         assert one.replayed == ALL[-10 - len(one.replayed) : -10]

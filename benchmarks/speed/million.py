@@ -400,6 +400,8 @@ def as_table(result: dict[str, Any]) -> str:
         "",
         f"index: {indexed['seconds']:.0f} s ({indexed['rows per second']:,} rows/s; {steps})",
         f"disk MB: {', '.join(f'{name} {size:.0f}' for name, size in indexed['disk MB'].items())}",
+        f"the whole answer's p50 is {_times(asked, others, 'tantivy alone'):.0f} times that of tantivy's one search, "
+        f"and {_times(asked, others, 'SQLite FTS5'):.2f} times that of SQLite's",
         f"opened in {asked['open seconds']:.1f} s; after the queries: {asked['asked']}",
         f"peak while indexing: {indexed['peak resident MB']:,} MB",
         "",
@@ -411,6 +413,11 @@ def as_table(result: dict[str, Any]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _times(asked: dict[str, Any], others: dict[str, Any], peer: str) -> float:
+    """The whole answer's p50 in those of a peer: machines differ."""
+    return float(asked["answer"]["p50"] / others[peer]["p50"])
 
 
 def draw(result: dict[str, Any], file: Path) -> None:

@@ -1,6 +1,6 @@
 """From a trained `TorchEncoder` to the int8 ONNX artifact that serving opens. Knows both torch and ONNX."""
 
-import sys
+import argparse
 import tempfile
 import warnings
 from pathlib import Path
@@ -111,8 +111,17 @@ class _PooledWithStates(nn.Module):
 
 
 def main() -> None:
-    """`python -m segue.encode.export FOLDER`: make the int8 encoder from the installed MiniLM."""
-    export(minilm(), Path(sys.argv[1]), name="minilm")
+    """Make the int8 encoder from the installed MiniLM: `python -m segue.encode.export FOLDER [--states BLOCK]`."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--states", type=int, metavar="BLOCK", help="one that also gives each word's state after a block"
+    )
+    wanted = parser.parse_args()
+    if wanted.states is None:
+        export(minilm(), wanted.folder, name="minilm")
+    else:
+        export_states(minilm(), wanted.folder, name="minilm-states", block=wanted.states)
 
 
 if __name__ == "__main__":

@@ -163,8 +163,10 @@ def broken(found: Candidates, snapshot: Snapshot, random: np.random.Generator) -
     return Candidates(found.strategy, numbers, found.scores[: len(numbers)])
 
 
-def ask(collection: Collection, place: int, chosen: Selection, learning: Mapping[str, Strategy]) -> Candidates:
-    """What a chosen strategy returns; one that learns is asked anew (`learning`), the others' lists are at hand."""
+def ask(
+    collection: Collection, place: int, query: Query, chosen: Selection, learning: Mapping[str, Strategy]
+) -> Candidates:
+    """What a chosen strategy returns for a `query`: who learns is asked anew (`learning`), the others are at hand."""
     if chosen.strategy in LEARNING:
-        return learning[chosen.strategy].retrieve(collection.queries[place], collection.snapshot, chosen.k)
+        return learning[chosen.strategy].retrieve(query, collection.snapshot, chosen.k)
     return collection.found(place, chosen.strategy).top(chosen.k)

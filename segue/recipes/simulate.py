@@ -110,10 +110,10 @@ class Simulation:
 
     def answer(self, place: int) -> tuple[Spent, int]:
         """What the policy keeps for a query, and how many strategies it asked."""
-        query, snapshot = self.collection.queries[place], self.collection.snapshot
+        query, snapshot = self.collection.queries[place].again(), self.collection.snapshot
 
         def asked(chosen: Selection) -> Candidates:
-            return self.as_now(place, ask(self.collection, place, chosen, self.family))
+            return self.as_now(place, ask(self.collection, place, query, chosen, self.family))
 
         _, found = retrieve(self.policy, query, snapshot, self.names, self.budget, asked)
         return self.policy.spend(query, snapshot, found, self.budget), len(found)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from segue import artifact
-from segue.encode.export import export_states
-from segue.encode.pretrained import minilm
 from segue.encode.states import StatesEncoder
 from segue.errors import Corrupt, InvalidInput, NotFound
+from segue.store import make_encoder
 from segue.understand.corpus import prepare
 from segue.understand.hypotheses import NOBODY
 from segue.understand.labelled import load
@@ -104,5 +103,5 @@ def _hash(place: Path) -> str | None:
 
 def _encoder(out: Path) -> StatesEncoder:
     if not (out / ENCODER).exists():
-        export_states(minilm(), out / ENCODER, name="minilm-states", block=BLOCK)
+        make_encoder(out / ENCODER, "--states", str(BLOCK))
     return StatesEncoder.open(out / ENCODER)

@@ -14,7 +14,7 @@ from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.evidence import FEATURES, evidence
 from segue.retrieve.memory import Memory
 from segue.retrieve.query import Query
-from segue.retrieve.strategies.remembered import is_word
+from segue.retrieve.strategies.remembered import seen_before
 from segue.retrieve.union import Floats, Union
 
 REQUEST = (
@@ -103,7 +103,7 @@ def taken_before(query: Query, catalogue: Snapshot, memory: Memory, numbers: NDA
     query, or one near it, against that of an item of which nothing is known (0). Until something is taken for a query all is 0:
     where no feedback comes, what was shown must not count against it."""
     taken = np.zeros(len(numbers))
-    seen = memory.remembered(catalogue.domain, query.text, lambda word: is_word(word, catalogue))
+    seen = seen_before(query, catalogue, memory)
     known = catalogue.numbers_of(list(seen)) if any(one.units > 0 for one in seen.values()) and len(numbers) else {}
     if known:
         rates = np.array([seen[id].log_rate for id in known])
@@ -122,7 +122,7 @@ def levels(popularity: Floats) -> Floats:
 
 def popularity(catalogue: Snapshot, numbers: NDArray[np.int64]) -> Scores:
     """Popularity shares float32 of items alive in `catalogue`."""
-    return catalogue.shares[np.searchsorted(catalogue.numbers, numbers)]
+    return catalogue.shares[catalogue.places(numbers)]
 
 
 def _when(request: Request) -> tuple[float, float, float]:

@@ -64,9 +64,6 @@ _WAITING = 25_000
 """Keys of queries that nobody has acted on whose looks are kept, most have two: those shown last. Those with an action are
 never forgotten. Measured: 0.9 MB for 1,000 of ten items each."""
 
-_RECALLED = 64
-"""Queries whose evidence is kept at hand until something is learned."""
-
 _LEAST = 1e-3
 """No place is looked at less than this."""
 
@@ -137,9 +134,6 @@ class Memory:
         self._taken: dict[str, dict[str, int]] = defaultdict(dict)
         self._leading: dict[str, dict[str, int]] = defaultdict(dict)
         self._most: dict[tuple[str, int], tuple[dict[str, int], dict[str, float]]] = {}
-        self._version = 0
-        """Odd while something is being learned."""
-        self._recalled: dict[tuple[str, str, bool], tuple[int, dict[str, Seen]]] = {}
         self.answers = 0
         """Answers learned from."""
         self.feedback = 0
@@ -148,13 +142,6 @@ class Memory:
 
     def learn(self, event: Event) -> None:
         """Take in one event of the log."""
-        self._version += 1
-        try:
-            self._learn(event)
-        finally:
-            self._version += 1
-
-    def _learn(self, event: Event) -> None:
         if event.kind == "answer":
             self.answers += 1
             if self._estimate is not None and self.answers % _REFRESH == 0:
@@ -173,20 +160,7 @@ class Memory:
         the nearest queries (see `Queries.near`, also for `known`); and else what was only shown for the same words.
 
         Evidence of a near query counts by its similarity, and what was taken once more: the score is discounted by it, too.
-        Until something is learned, the same is found again without a search: one request asks several times.
         """
-        version, asked = self._version, (domain, text, known is None)
-        before, found = self._recalled.get(asked, (-1, {}))
-        if before == version:
-            return found
-        found = self._remembered(domain, text, known)
-        if version % 2 == 0 and version == self._version:  # nothing was learned meanwhile
-            if len(self._recalled) >= _RECALLED:
-                self._recalled.clear()
-            self._recalled[asked] = version, found
-        return found
-
-    def _remembered(self, domain: str, text: str, known: Known | None) -> dict[str, Seen]:
         items: dict[str, Seen] = {}
         for key in _keys(text):
             items = self._items(domain, key)
@@ -202,13 +176,15 @@ class Memory:
                 return taken
         return 0.0
 
-    def evidence(self, domain: str, text: str, item: str, known: Known | None = None) -> Seen | None:
-        """Why an item is remembered for a query; None when nobody has acted on it under this query or one near it."""
-        for key in _keys(text):
-            if (seen := self._pairs.get((domain, key), {}).get(item)) and seen.acted:
-                return seen
-        near = self.remembered(domain, text, known).get(item)
-        return near if near and near.acted else None
+    def evidence(
+        self, domain: str, text: str, items: Iterable[str], remembered: Mapping[str, Seen] | None = None
+    ) -> dict[str, Seen]:
+        """Why each of the `items` is remembered for a query; those that nobody has acted on under this query or one near it are
+        left out. `remembered` spares the search where it was made before."""
+        near = self.remembered(domain, text) if remembered is None else remembered
+        known = [*(self._pairs.get((domain, key), {}) for key in _keys(text)), near]
+        acted = {item: [seen for one in known if (seen := one.get(item)) and seen.acted] for item in items}
+        return {item: found[0] for item, found in acted.items() if found}
 
     def examination(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """How likely `positions` (from 1) of a page are looked at, against the first, as far as is known by now: above 0."""
@@ -298,7 +274,7 @@ class Memory:
         if self._estimate is not None:
             self._estimate.restore(state.parts["examination"])
         self._look(arrays["chances"])
-        self._most, self._recalled = {}, {}
+        self._most = {}
 
     def _items(self, domain: str, key: str) -> dict[str, Seen]:
         """What is remembered under one key, copied: the log's writer may be adding to it."""

@@ -143,15 +143,13 @@ def _grams(spelt: Words) -> set[str]:
 
 def _same_request(one: Words, other: Words, known: Known) -> bool:
     """Whether two queries differ only in slips, in joined or split words, and in little words."""
-    if _numbers(one) != _numbers(other):
-        return False
-    ones = {stem: word for stem, word in one.items() if stem not in _GLUE}
-    others = {stem: word for stem, word in other.items() if stem not in _GLUE}
-    if "".join(ones.values()) == "".join(others.values()):
-        return bool(ones)
-    left, right = sorted(set(ones) - set(others)), sorted(set(others) - set(ones))
-    if len(left) != len(right):
-        return False
+    left, right = sorted(one.keys() - other.keys() - _GLUE), sorted(other.keys() - one.keys() - _GLUE)
+    alike = _joined(one) == _joined(other) or (len(left) == len(right) and _slips(one, other, left, right, known))
+    return alike and not one.keys() <= _GLUE and _numbers(one) == _numbers(other)
+
+
+def _slips(one: Words, other: Words, left: list[str], right: list[str], known: Known) -> bool:
+    """Whether each word that is left of the one is a slip of another word of the other, or the other way round."""
     for stem in left:
         match = next(
             (like for like in right if _slip(one[stem], other[like]) and not (known(stem) and known(like))), None
@@ -160,6 +158,10 @@ def _same_request(one: Words, other: Words, known: Known) -> bool:
             return False
         right.remove(match)
     return True
+
+
+def _joined(spelt: Words) -> str:
+    return "".join(word for stem, word in spelt.items() if stem not in _GLUE)
 
 
 def _numbers(spelt: Words) -> list[str]:

@@ -1,7 +1,8 @@
 """A request as the strategies of one domain see it."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from threading import Lock
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from segue.records import Request
 from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.catalogue.terms import trigrams, words
+from segue.retrieve.memory import Seen
 from segue.retrieve.readings import Reading, read
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -24,10 +26,18 @@ class Query:
         self.text = text
         self._encode = encode
         self._encoding = Lock()
-        self._vector: NDArray[np.float32] | None = None
+        self._vectors: list[NDArray[np.float32]] = []
         self._readings: dict[str, tuple[Reading, ...]] = {}
         self.known: dict[str, NDArray[np.float64]] = {}
         """What each domain's catalogue was found to know of the request (see `evidence`)."""
+        self.remembered: dict[str, Mapping[str, Seen]] = {}
+        """What each domain's memory was found to hold for it (see `strategies.remembered`)."""
+
+    def again(self) -> "Query":
+        """The same request, to be answered anew: without what was remembered of it before."""
+        query = copy(self)
+        query.remembered = {}
+        return query
 
     @cached_property
     def words(self) -> list[str]:
@@ -42,9 +52,9 @@ class Query:
     def vector(self) -> NDArray[np.float32]:
         """Unit vector float32 [dimensions]."""
         with self._encoding:  # strategies ask at the same time; a cached_property would make all requests wait for one
-            if self._vector is None:
-                self._vector = self._encode([self.text])[0]
-            return self._vector
+            if not self._vectors:
+                self._vectors.append(self._encode([self.text])[0])
+            return self._vectors[0]
 
     def random(self, purpose: str, domain: str, state: int) -> np.random.Generator:
         """Draws for one `purpose`: the same for the same request, seed and `state` of what was learned of the domain."""

@@ -6,7 +6,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from segue.errors import InvalidInput
 from segue.understand.hypotheses import Flags, Floats, Places
@@ -64,7 +63,8 @@ def area_under_curve(scores: Floats, positive: Flags) -> float:
     others = len(positive) - count
     if not count or not others:
         raise InvalidInput(f"{count} cases are positive and {others} negative.", expected="some of either")
-    ranks = rankdata(scores)
+    _, which, times = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(times) - (times - 1) / 2)[which]
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * others))
 
 

@@ -53,14 +53,14 @@ def slots(spans: Sequence[Span], tagged: Sequence[str]) -> tuple[Slot, ...]:
     >>> slots(words("wake me at 7 am"), ["O", "O", "O", "B-time", "I-time"])
     (Slot(name='time', start=11, end=15),)
     """
-    found: list[Slot] = []
+    pieces: list[tuple[str, int, int]] = []
     before = OUTSIDE
-    for (start, end), tag in zip(spans, tagged, strict=True):
+    for place, tag in enumerate(tagged):
         if tag != OUTSIDE:
-            name = tag[2:]
-            if tag[0] == "I" and before[2:] == name:
-                found[-1] = Slot(name, found[-1].start, end)
+            if tag[0] == "I" and before[2:] == tag[2:]:
+                name, first, _ = pieces.pop()
+                pieces.append((name, first, place))
             else:
-                found.append(Slot(name, start, end))
+                pieces.append((tag[2:], place, place))
         before = tag
-    return tuple(found)
+    return tuple(Slot(name, spans[first][0], spans[last][1]) for name, first, last in pieces)

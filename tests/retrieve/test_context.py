@@ -250,5 +250,5 @@ def test_how_items_were_taken_before(catalogue: Snapshot) -> None:
     expected = [seen[ids[4]].log_rate, 0.0, seen[ids[29]].log_rate]
     assert taken_before(query, catalogue, memory, numbers).tolist() == expected
     assert expected[0] < 0 < expected[2]
-    assert taken_before(query, catalogue, Memory({}), numbers).tolist() == [0.0, 0.0, 0.0]
+    assert taken_before(query.again(), catalogue, Memory({}), numbers).tolist() == [0.0, 0.0, 0.0]
     assert taken_before(query, catalogue, memory, numbers[:0]).shape == (0,)

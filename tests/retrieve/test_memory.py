@@ -67,17 +67,17 @@ def test_showing_without_an_action_lowers_the_score() -> None:
     events = [shown("0", "love", ["f4", "f5"]), acted("1", "love", "f4", "click")]
     events += [shown(f"a{place}", "love", ["f4"]) for place in range(4)]
     memory = learned(*events)
-    evidence = memory.evidence("films", "love", "f4")
+    evidence = memory.evidence("films", "love", ["f4"]).get("f4")
     assert evidence is not None
     assert (evidence.weight, evidence.shown, evidence.examined) == (1.0, 5, 5.0)
     assert memory.recall("films", "love") == {"f4": (1 + 1) / (5 + 6)}
-    assert memory.evidence("films", "love", "f5") is None
+    assert memory.evidence("films", "love", ["f5"]).get("f5") is None
     assert memory.size == 1
 
 
 def test_shows_under_other_words_do_not_count() -> None:
     memory = learned(acted("1", "love", "f4", "click"), shown("2", "drama", ["f4"]), shown("3", "love", ["f5"]))
-    evidence = memory.evidence("films", "love", "f4")
+    evidence = memory.evidence("films", "love", ["f4"]).get("f4")
     assert evidence is not None
     assert evidence.shown == 1
 
@@ -89,7 +89,7 @@ def test_negative_actions_hide_and_never_recall() -> None:
     assert memory.recall("films", "love") == {}
     assert memory.taken_for("films", "love") == 0
     assert memory.most_taken("films", 5) == {}
-    evidence = memory.evidence("films", "love", "f4")
+    evidence = memory.evidence("films", "love", ["f4"]).get("f4")
     assert evidence is not None
     assert evidence.weight == -2
 
@@ -257,7 +257,7 @@ def test_a_taken_item_further_down_scores_higher_when_there_is_enough_to_go_by()
 def test_an_action_on_what_was_not_watched_is_a_look() -> None:
     items = [f"f{place}" for place in range(30)]
     memory = learned(shown("a", "love", items), acted("1", "love", "f29", "click"))
-    evidence = memory.evidence("films", "love", "f29")
+    evidence = memory.evidence("films", "love", ["f29"]).get("f29")
     assert evidence is not None
     assert (evidence.shown, evidence.examined) == (1, 1.0)
     assert set(memory.remembered("films", "love")) == {*items[:10], "f29"}
@@ -266,7 +266,7 @@ def test_an_action_on_what_was_not_watched_is_a_look() -> None:
 def test_what_was_only_shown_is_no_evidence_and_is_not_recalled() -> None:
     memory = learned(shown("a", "love", ["f1", "f2"]), shown("b", "love", ["f1"]))
     assert memory.recall("films", "love") == {}
-    assert memory.evidence("films", "love", "f1") is None
+    assert memory.evidence("films", "love", ["f1"]).get("f1") is None
     assert memory.size == 0
     assert {id: seen.shown for id, seen in memory.remembered("films", "LOVE!").items()} == {"f1": 2, "f2": 1}
 
@@ -383,8 +383,8 @@ def test_a_slip_finds_what_was_taken_for_the_right_spelling() -> None:
         assert 0 < recalled["f1"] < memory.recall("films", "mary poppins")["f1"]
         assert memory.recall("books", text) == {}
         assert memory.taken_for("films", text) == 0
-        assert memory.evidence("films", text, "f1") is not None
-    assert memory.evidence("films", "mary popins", "f2") is None
+        assert memory.evidence("films", text, ["f1"]).get("f1") is not None
+    assert memory.evidence("films", "mary popins", ["f2"]).get("f2") is None
 
 
 def test_exact_and_same_words_come_before_the_nearest() -> None:
@@ -400,7 +400,7 @@ def test_several_near_queries_are_pooled() -> None:
         acted("3", "mary poppinz", "f2", "click"),
         acted("4", "mary poppens", "f3", "dislike"),
     )
-    evidence = memory.evidence("films", "mary poppina", "f1")
+    evidence = memory.evidence("films", "mary poppina", ["f1"]).get("f1")
     assert evidence is not None
     assert evidence.shown == 2
     assert memory.recall("films", "mary poppina").keys() == {"f1", "f2"}

@@ -87,6 +87,14 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def places(self, numbers: Numbers) -> Numbers:
+        """Where each of the `numbers`, alive here, stands in `self.numbers`. Until something is deleted they follow one another,
+        and need not be searched for."""
+        if len(self.numbers) and int(self.numbers[-1]) - int(self.numbers[0]) == len(self.numbers) - 1:
+            first: np.int64 = self.numbers[0]
+            return numbers - first
+        return np.searchsorted(self.numbers, numbers)
+
     def documents(self, numbers: Sequence[int]) -> dict[int, Document]:
         return self.items.get(numbers)
 

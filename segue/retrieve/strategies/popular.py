@@ -40,7 +40,7 @@ class Popular:
         acted = np.array(list(numbers.values()), dtype=np.int64)
         actions = np.array([taken[id] for id in numbers], dtype=np.float32)
         union = np.union1d(catalogue.popular.numbers[: 2 * k], acted)
-        scores = catalogue.shares[np.searchsorted(catalogue.numbers, union)].copy()
+        scores = catalogue.shares[catalogue.places(union)].copy()
         scores[np.searchsorted(union, acted)] += actions / (actions + _HALF)
         order = np.lexsort((union, -scores))[:k]
         return Candidates(self.name, union[order], scores[order])

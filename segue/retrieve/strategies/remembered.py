@@ -1,5 +1,6 @@
 """The memory index: what people took when they asked this before, and what they can be expected to ask for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Remembered:
     name: str = "memory"
 
     def retrieve(self, query: Query, catalogue: Snapshot, k: int) -> Candidates:
-        seen = self.memory.remembered(catalogue.domain, query.text, lambda word: is_word(word, catalogue))
+        seen = seen_before(query, catalogue, self.memory)
         counts = expected(query.text, catalogue.text)
         ids = catalogue.ids_of(list(counts)) if seen else {}
         scores = {number: seen.get(ids.get(number, ""), Seen()).estimate(count) for number, count in counts.items()}
@@ -41,5 +42,14 @@ class Remembered:
         )
 
 
-def is_word(word: str, catalogue: Snapshot) -> bool:
+def seen_before(query: Query, catalogue: Snapshot, memory: Memory) -> Mapping[str, Seen]:
+    """What the memory holds for a query or for those nearest to it (see `Memory.remembered`), looked up once a request."""
+    if catalogue.domain not in query.remembered:
+        query.remembered[catalogue.domain] = memory.remembered(
+            catalogue.domain, query.text, lambda word: _is_word(word, catalogue)
+        )
+    return query.remembered[catalogue.domain]
+
+
+def _is_word(word: str, catalogue: Snapshot) -> bool:
     return catalogue.text.frequency("title", word) > 0 or catalogue.text.frequency("body", word) >= _SLIP

@@ -106,6 +106,7 @@ def titles(catalogue: Catalogue) -> dict[str, str]:
     documents = snapshot.documents(numbers)
     assert set(documents) == set(numbers)
     assert len(snapshot) == len(snapshot.text) == len(numbers)
+    assert snapshot.places(snapshot.numbers[::2]).tolist() == list(range(0, len(numbers), 2))
     found = snapshot.vectors.search("dense", catalogue._encoder.encode(["any"])[0], 10_000)
     assert set(found.numbers.tolist()) == set(numbers)
     return {document.id: document.title for document in documents.values()}
