@@ -35,7 +35,8 @@ class Hands:
                     return
                 made[place] = work(tasks[place])
 
-        helper = self._pool.submit(go_on) if self._pool is not None and len(tasks) > 1 else None
+        pool = self._pool
+        helper = pool.submit(go_on) if pool is not None and len(tasks) > 1 else None
         try:
             go_on()
         finally:
@@ -44,5 +45,7 @@ class Hands:
         return made
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        """From now on whoever asks does so alone."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from segue.understand.hypotheses import Utterance
+from segue.errors import InvalidInput
+from segue.understand.hypotheses import NOBODY, Utterance
 from segue.understand.labelled import load
 from segue.understand.readers import Readers
 from segue.understand.reading_measures import count, first, measured
@@ -28,9 +29,15 @@ _ABOUT = {
 def evaluate_reader(model: Path, data: Path, *, seed: int = 0) -> dict[str, Any]:
     """Every measure of what the readers in `model` answer first to the requests of `data`; `seed` is for the floor of the ECE.
 
-    A label that no reader knows cannot be answered and counts as an error; "unknown" lists them.
+    A label that no reader knows cannot be answered and counts as an error; "unknown" lists them. Requests for nobody have no
+    right answer and are left out; "nobody" says how many.
     """
-    utterances = load(data).utterances
+    labelled = load(data).utterances
+    utterances = [one for one in labelled if one.domain != NOBODY]
+    if not utterances:
+        raise InvalidInput(
+            f"{data} has requests for nobody only.", expected="requests that a reader can be right about"
+        )
     readers = Readers.open(model)
     texts = [one.text for one in utterances]
     read = first(readers.read(texts), len(texts))
@@ -38,6 +45,7 @@ def evaluate_reader(model: Path, data: Path, *, seed: int = 0) -> dict[str, Any]
         "model": str(model),
         "data": str(data),
         "requests": len(texts),
+        "nobody": len(labelled) - len(texts),
         "domains": len(readers.domains),
         "measures": measured(count(read, utterances), seed=seed),
         "unknown": _unknown(readers, utterances),

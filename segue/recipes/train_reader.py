@@ -13,6 +13,7 @@ from segue.encode.states import StatesEncoder
 from segue.errors import Corrupt, InvalidInput, NotFound
 from segue.store import make_encoder
 from segue.understand.corpus import prepare
+from segue.understand.hypotheses import NOBODY
 from segue.understand.interpreter import RERANKERS
 from segue.understand.labelled import load
 from segue.understand.parallel import train_domains
@@ -40,15 +41,18 @@ def train_reader(
 ) -> dict[str, Any]:
     """Train a reader for every domain of `data`, or for `domain` alone, and put each into a folder of its own in `out`.
 
-    Other folders are not touched. With `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random:
-    the same data give the same readers, in any number of processes.
+    Requests of the domain "nobody" are for none: no reader is made of it, all learn from it. Other folders are not touched. With
+    `encoder`, beside the frozen small encoder, which is put there as well. Nothing is random: the same data give the same
+    readers, in any number of processes.
     """
     labelled = load(data)
-    domains = sorted({one.domain for one in labelled.utterances})
+    domains = sorted({one.domain for one in labelled.utterances} - {NOBODY})
     if domain is not None and domain not in domains:
         raise InvalidInput(
             f"{data} has no utterance of the domain {domain!r}.", expected=f"one of: {', '.join(domains)}"
         )
+    if not domains:
+        raise InvalidInput(f"{data} has requests for nobody only.", expected="requests of the domains to train")
     out.mkdir(parents=True, exist_ok=True)
     opened = _encoder(out) if encoder else None
     progress("preparing", 0)

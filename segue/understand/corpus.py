@@ -11,7 +11,7 @@ from scipy import sparse
 
 from segue.encode.states import States
 from segue.understand import surface
-from segue.understand.hypotheses import Utterance
+from segue.understand.hypotheses import NOBODY, Utterance
 from segue.understand.words import Span, words
 
 Floats = NDArray[np.float64]
@@ -50,8 +50,8 @@ class Corpus:
 
     @property
     def domains(self) -> list[str]:
-        """In alphabetical order."""
-        return sorted({one.domain for one in self.utterances})
+        """In alphabetical order; what is for nobody is no domain."""
+        return sorted({one.domain for one in self.utterances} - {NOBODY})
 
 
 def prepare(utterances: Sequence[Utterance], encoder: WordEncoder | None = None) -> Corpus:

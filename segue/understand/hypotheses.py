@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+NOBODY = "nobody"
+"""The domain of labelled requests that are for none: it has no reader; every domain's learns from them what it is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
