@@ -7,10 +7,13 @@ from typing import Any
 
 from segue.engine import Engine
 from segue.errors import Corrupt, NotFound
+from segue.live_readers import PART
 from segue.recipes import demo_data
 from segue.recipes.demo_requests import COUNTS, DOMAINS, as_json_lines, materials, requests
 from segue.recipes.progress import Steps
 from segue.recipes.train_reader import train_reader
+from segue.recipes.train_reranker import train_reranker
+from segue.store import Store
 from segue.understand.readers import Readers
 
 REQUESTS = "requests.jsonl"
@@ -29,6 +32,19 @@ def build(folder: Path, *, say: Callable[[str], None], quiet: bool = False) -> N
             with Steps(quiet=quiet) as progress:
                 report = engine.index(rows(), domain=domain, progress=progress)
             say(f"  {report.added:,} {domain} · {report.roles.describe()}")
+    _understand(folder, say=say, quiet=quiet)
+
+
+def _understand(folder: Path, *, say: Callable[[str], None], quiet: bool) -> None:
+    """Train what understands requests for the catalogues and for a home, and let it go live, unless it is."""
+    store, readers = Store.open(folder, create=False), folder / "readers"
+    if set(store.live_parts(PART)) >= {f"{PART}{domain}" for domain in DOMAINS}:
+        return
+    say("Learning what requests for films, songs, books and a home are like …")
+    with Steps(unit="", quiet=quiet) as progress:
+        demo_readers({domain: rows() for domain, rows in CATALOGUES.items()}, readers, progress=progress)
+        train_reranker(readers / REQUESTS, readers, store=folder, progress=progress)
+    say("  live: " + ", ".join(DOMAINS))
 
 
 def demo_readers(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Route, expect, sync_playwright
 
 from segue.engine import Engine
 from segue.recipes import learning_report
@@ -528,3 +528,41 @@ def test_nothing_is_written_as_html_and_nothing_comes_from_elsewhere() -> None:
         )
     assert (console / "vendor" / "LICENSE-preact").is_file()
     assert (console / "vendor" / "LICENSE-htm").is_file()
+
+
+def test_a_close_pair_is_asked_back_and_a_press_chooses(window: Window) -> None:
+    """What the server says of an answer is what the page asks; choosing asks again in that domain."""
+
+    def unsure(route: Route) -> None:
+        answer = route.fetch().json()
+        first, *_ = answer["hypotheses"]
+        other = {**first, "domain": "books"}
+        choices = [
+            {**one, "label": label, "title": "Emma"} for one, label in ((first, "the film"), (other, "the book"))
+        ]
+        answer |= {"decision": "ask", "question": {"text": "Did you mean the film or the book?", "choices": choices}}
+        route.fulfill(json=answer)
+
+    page = window.page
+    window.open()
+    page.route("**/v1/requests", unsure)
+    window.ask("emma")
+    question = page.get_by_role("group", name="Did you mean the film or the book?")
+    expect(question).to_be_visible()
+    assert page.evaluate(LOW_CONTRAST) == []
+    page.unroute("**/v1/requests")
+    with page.expect_response("**/v1/requests"):
+        question.get_by_role("button", name="the book").click()
+    window.settle()
+    assert "domain=books" in page.url
+    expect(question).to_be_hidden()
+
+
+def test_what_is_nobodys_is_said(window: Window) -> None:
+    def nobodys(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), "decision": "nobody's", "question": None})
+
+    window.open()
+    window.page.route("**/v1/requests", nobodys)
+    window.ask("love")
+    expect(window.page.get_by_text("Nothing here is likely what you mean")).to_be_visible()

@@ -7,6 +7,7 @@ import { changes, summary } from "./changes.js";
 import { count, milliseconds } from "./format.js";
 import { Icon } from "./icons.js";
 import { useArrowKeys } from "./keys.js";
+import { Question } from "./question.js";
 import { go } from "./route.js";
 import { SearchBox } from "./searchbox.js";
 import { Start } from "./start.js";
@@ -31,6 +32,7 @@ export function SearchPage({ route, say }) {
     <${SearchBox} text=${text} domain=${domain} domains=${domains} busy=${busy} onSearch=${search} />
     <${Status} seen=${seen} busy=${busy} moved=${moved} onAgain=${ask} />
     ${(seen.error ?? error) && html`<div class="problem" role="alert">${(seen.error ?? error).message}</div>`}
+    ${seen.answer && !busy && html`<${Question} answer=${seen.answer} onChoose=${(name) => search(text, name)} />`}
     ${seen.answer &&
     html`<${AnswerView} answer=${seen.answer} previous=${seen.previous} moved=${moved} busy=${busy}
       actions=${actions} taught=${seen.taught} onTeach=${(result, action) => teach(seen.answer, result, action)} />`}
