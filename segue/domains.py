@@ -277,7 +277,7 @@ def _named(spoken: Spoken, text: str, catalogue: Snapshot, guesses: Sequence[Gue
     left = " ".join(
         text[end:start] for end, start in zip(ends, [*(start for start, _ in spans), len(text)], strict=True)
     )
-    if looked_up(catalogue, words)[0] < 1 or barely_read(left, catalogue).explained > 0:
+    if looked_up(catalogue, [("", text) for text in words])[0] < 1 or barely_read(left, catalogue).explained > 0:
         return plain
     return plain if NEGATIONS & set(left.lower().split()) else " ".join(words)
 

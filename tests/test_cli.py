@@ -320,7 +320,7 @@ def test_serve_and_demo_hand_over_to_the_server(store: Path, films: Path, monkey
     monkeypatch.setattr(use, "run_server", server)
     assert "serving" in done("serve", "--store", store, "--port", "9000").stderr
     built: list[Path] = []
-    monkeypatch.setattr(demo, "build", lambda folder, say: built.append(folder))
+    monkeypatch.setattr(demo, "build", lambda folder, say, understand: built.append(folder))
     done("demo", "--store", store, "--no-browser")
     assert built == [store]
     expected = {"domains": ["films"], "host": "127.0.0.1", "browser": False}

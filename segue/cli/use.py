@@ -28,12 +28,17 @@ from segue.serve.run import serve as run_server
 @host_option
 @port_option
 @browser_option
-def demo(store: Path, host: str, port: int, browser: bool) -> None:
+@click.option(
+    "--understand",
+    is_flag=True,
+    help="Train readers of requests too: intents and slots, a home to command, and what is nobody's. Another minute or two.",
+)
+def demo(store: Path, host: str, port: int, browser: bool, understand: bool) -> None:
     """Build a store of 58,788 films, 317 songs and 1,300 books, then serve it with the console.
 
     The first start takes about a minute; a build that was stopped goes on. Delete the folder to start afresh.
     """
-    demo_store.build(store, say=say)
+    demo_store.build(store, say=say, understand=understand)
     with Engine.open(store) as engine:
         run_server(engine, host=host, port=port, browser=browser, say=say)
 

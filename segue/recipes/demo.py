@@ -22,8 +22,13 @@ REQUESTS = "requests.jsonl"
 CATALOGUES = {"songs": demo_data.songs, "books": demo_data.books, "films": demo_data.films}
 
 
-def build(folder: Path, *, say: Callable[[str], None], quiet: bool = False) -> None:
-    """Index the three catalogues; one that is there already is left as it is, so a stopped build goes on."""
+def build(folder: Path, *, say: Callable[[str], None], understand: bool = False, quiet: bool = False) -> None:
+    """Index the three catalogues; one that is there already is left as it is, so a stopped build goes on.
+
+    With `understand`, train readers and re-rankers of requests as well, and let them decide what is meant. Measured on titles that
+    one catalogue alone holds, asked bare: first .98 of books, .88 of films, .91 of songs with readers; .98, .96 and 1.00 with the
+    choice fitted on titles, which therefore stays the default.
+    """
     with Engine.open(folder, threads=2) as engine:
         for domain, rows in CATALOGUES.items():
             if domain in engine.domains.names():
@@ -32,7 +37,8 @@ def build(folder: Path, *, say: Callable[[str], None], quiet: bool = False) -> N
             with Steps(quiet=quiet) as progress:
                 report = engine.index(rows(), domain=domain, progress=progress)
             say(f"  {report.added:,} {domain} · {report.roles.describe()}")
-    _understand(folder, say=say, quiet=quiet)
+    if understand:
+        _understand(folder, say=say, quiet=quiet)
 
 
 def _understand(folder: Path, *, say: Callable[[str], None], quiet: bool) -> None:
@@ -42,7 +48,8 @@ def _understand(folder: Path, *, say: Callable[[str], None], quiet: bool) -> Non
         return
     say("Learning what requests for films, songs, books and a home are like …")
     with Steps(unit="", quiet=quiet) as progress:
-        demo_readers({domain: rows() for domain, rows in CATALOGUES.items()}, readers, progress=progress)
+        catalogues = {domain: rows() for domain, rows in CATALOGUES.items()}
+        demo_readers(catalogues, readers, counts=COUNTS, progress=progress)
         train_reranker(readers / REQUESTS, readers, store=folder, progress=progress)
     say("  live: " + ", ".join(DOMAINS))
 

@@ -74,3 +74,18 @@ def test_a_stopped_build_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_catalogues_are_the_three_of_the_demo() -> None:
     assert set(demo.CATALOGUES) == {"books", "songs", "films"}
+
+
+def test_requests_can_be_understood(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "COUNTS", {"films": 90, "songs": 90, "books": 90, "home": 90, "nobody": 40})
+    said: list[str] = []
+    demo.build(folder, say=said.append, understand=True, quiet=True)
+    assert "live: books, films, home, songs" in said[-1]
+    with Engine.open(folder, create=False) as engine:
+        answer = engine.ask("turn off the kitchen lights")
+        assert answer.hypotheses[0].domain == "home"
+        assert not answer.results
+        assert answer.trace["understanding"]["by"] == "readers"
+    again: list[str] = []
+    demo.build(folder, say=again.append, understand=True, quiet=True)
+    assert again == []
