@@ -25,8 +25,8 @@ CATALOGUES = {"songs": demo_data.songs, "books": demo_data.books, "films": demo_
 def build(folder: Path, *, say: Callable[[str], None], understand: bool = False, quiet: bool = False) -> None:
     """Index the three catalogues; one that is there already is left as it is, so a stopped build goes on.
 
-    With `understand`, train readers and re-rankers of requests as well, and let them decide what is meant. Measured on titles that
-    one catalogue alone holds, asked bare: first .98 of books, .88 of films, .91 of songs with readers; .98, .96 and 1.00 with the
+    With `understand`, train readers and re-rankers of requests as well, and let them decide what is meant. Measured on titles
+    that one catalogue holds, asked bare: first .98 of books, .88 of films, .91 of songs with readers; .98, .96 and 1.00 by the
     choice fitted on titles, which therefore stays the default.
     """
     with Engine.open(folder, threads=2) as engine:
