@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 
 from segue import artifact
+from segue.artifact import Artifact
 from segue.encode.encoder import Ids, Vectors, encode_by_length
 from segue.encode.tokenizer import Tokenizer
 from segue.errors import Corrupt, InvalidInput
@@ -41,17 +42,12 @@ class OnnxEncoder:
         if threads < 1:
             raise InvalidInput(f"threads is {threads}.", expected="1 or more", fix="pass threads=1")
         part = artifact.open(folder, kind=KIND)
-        match dict(part.meta):
-            case {"format": str(used), "dimensions": int(dimensions), "longest": int(longest)} if used == FORMAT:
-                pass
-            case _:
-                raise InvalidInput(
-                    f"The encoder in {folder} is not one that can be served.",
-                    expected=f"an artifact of format {FORMAT!r}",
-                    fix="make it with segue.encode.export.export",
-                )
-        tokenizer = Tokenizer.open(part.path(TOKENIZER), longest=longest)
-        session = open_session(part.path(GRAPH), threads)
+        wrong = InvalidInput(
+            f"The encoder in {folder} is not one that can be served.",
+            expected=f"an artifact of format {FORMAT!r}",
+            fix="make it with segue.encode.export.export",
+        )
+        session, tokenizer, dimensions = open_graph(part, FORMAT, threads, wrong)
         return cls(session, tokenizer, dimensions=dimensions, fingerprint=part.hash)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -62,7 +58,17 @@ class OnnxEncoder:
         return np.asarray(self._session.run(None, {"ids": ids})[0], dtype=np.float32)
 
 
-def open_session(path: Path, threads: int) -> Any:
+def open_graph(part: Artifact, format: str, threads: int, wrong: InvalidInput) -> tuple[Any, Tokenizer, int]:
+    """The session, tokenizer and number of dimensions of an exported encoder; raises `wrong` for one of another format."""
+    match dict(part.meta):
+        case {"format": str(used), "dimensions": int(dimensions), "longest": int(longest)} if used == format:
+            tokenizer = Tokenizer.open(part.path(TOKENIZER), longest=longest)
+            return _session(part.path(GRAPH), threads), tokenizer, dimensions
+        case _:
+            raise wrong
+
+
+def _session(path: Path, threads: int) -> Any:
     """An onnxruntime session on the CPU; raises `Corrupt` for a graph that cannot be opened."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segue import artifact
 from segue.encode.encoder import Vectors, by_length, checked
-from segue.encode.quantised import GRAPH, TOKENIZER, open_session
+from segue.encode.quantised import open_graph
 from segue.encode.tokenizer import Tokenizer
 from segue.errors import InvalidInput
 
@@ -43,17 +43,13 @@ class StatesEncoder:
     def open(cls, folder: Path | str, *, threads: int = 1) -> "StatesEncoder":
         """Raises what `artifact.open` raises, and `InvalidInput` for another format."""
         part = artifact.open(folder, kind=KIND)
-        match dict(part.meta):
-            case {"format": str(used), "dimensions": int(dimensions), "longest": int(longest)} if used == FORMAT:
-                pass
-            case _:
-                raise InvalidInput(
-                    f"The encoder in {folder} does not give states.",
-                    expected=f"an artifact of format {FORMAT!r}",
-                    fix="make it with segue.encode.export.export_states",
-                )
-        tokenizer = Tokenizer.open(part.path(TOKENIZER), longest=longest)
-        return cls(open_session(part.path(GRAPH), threads), tokenizer, dimensions=dimensions, fingerprint=part.hash)
+        wrong = InvalidInput(
+            f"The encoder in {folder} does not give states.",
+            expected=f"an artifact of format {FORMAT!r}",
+            fix="make it with segue.encode.export.export_states",
+        )
+        session, tokenizer, dimensions = open_graph(part, FORMAT, threads, wrong)
+        return cls(session, tokenizer, dimensions=dimensions, fingerprint=part.hash)
 
     def encode(self, texts: Sequence[str]) -> list[States]:
         """What is known of every text; a text does not depend on its neighbours. Raises `InvalidInput` for anything but texts."""
