@@ -17,7 +17,7 @@ from segue.errors import Corrupt, InvalidInput, NotFound, SegueError
 from segue.evolve.flips import flips
 from segue.live_readers import LiveReaders
 from segue.records import Hypothesis, Request
-from segue.resolution import looked_up, resolution
+from segue.resolution import looked_up, resolution, searched, settled
 from segue.retrieve.catalogue import Catalogue, Document, Snapshot
 from segue.retrieve.evidence import FEATURES, evidence
 from segue.retrieve.memory import Memory
@@ -141,24 +141,23 @@ class Domains:
         Raises `NotFound` when the domain is not there or nothing has been indexed.
         """
         asked = self.names() if request.domain is None else [request.domain]
-        guesses, about = self._guesses(request, asked)
-        if request.domain is not None and request.domain not in self._catalogues and guesses:
-            asked = []
-        catalogues = [self.get(name).snapshot for name in asked]
+        catalogues = [self.get(name).snapshot for name in asked if name in self._catalogues]
+        spoken = listen(request.text)
+        queries = _asked(request, spoken, catalogues, _once(self._encoder.encode))
+        guesses, about = self._guesses(request, asked, queries, catalogues)
+        if not guesses:
+            catalogues = [self.get(name).snapshot for name in asked]
         if not any(map(len, catalogues)) and not guesses:
             raise NotFound("Nothing has been indexed yet.", fix="run: segue index FILE --domain NAME --store DIR")
-        spoken = listen(request.text)
-        encode = _once(self._encoder.encode)
+        asked = [one.domain for one in catalogues]
         if guesses:
-            texts = [_named(spoken, request.text, one, guesses[one.domain]) for one in catalogues]
-            queries = [Query(request, text, encode) for text in texts]
+            queries = [_named(query, one, guesses[one.domain]) for query, one in zip(queries, catalogues, strict=True)]
             # Those that have a catalogue stand first, and so among equals.
             best = [guesses[name][0] for name in (*asked, *(name for name in guesses if name not in asked))]
             prior = np.array([1.0 if request.domain is not None else one.confidence for one in best])
             hypotheses = [_read(request.text, one) for one in best]
         else:
-            queries, described = _described(request, spoken, asked, catalogues, encode)
-            prior = self._choice.probabilities(described)
+            prior = self._choice.probabilities(_described(queries, spoken, catalogues))
             hypotheses = [_hypothesis(spoken, *pair) for pair in zip(queries, catalogues, strict=True)]
         taken = np.zeros(len(hypotheses))
         taken[: len(asked)] = [memory.taken_for(name, query.text) for name, query in zip(asked, queries, strict=True)]
@@ -168,15 +167,17 @@ class Domains:
         understood = [Understood(found[at], queries[at], catalogues[at]) for at in order if at < len(asked)]
         return Meant(tuple(found[at] for at in order), understood, about)
 
-    def _guesses(self, request: Request, asked: Sequence[str]) -> tuple[dict[str, list[Guess]], dict[str, Any]]:
+    def _guesses(
+        self, request: Request, asked: Sequence[str], queries: Sequence[Query], catalogues: Sequence[Snapshot]
+    ) -> tuple[dict[str, list[Guess]], dict[str, Any]]:
         """Each domain's best hypotheses by the live readers, none where they do not know every domain; and what to say of it."""
         without = [name for name in asked if name not in self._live.domains]
         if not self._live.domains or without:
             return {}, {"by": "choice"} | ({"without a reader": without} if self._live.domains else {})
+        made = {catalogue.domain: query for catalogue, query in zip(catalogues, queries, strict=True)}
+        known = resolution({one.domain: one for one in catalogues}, lambda text, catalogue: made[catalogue.domain])
         try:
-            interpreter = self._live.interpreter(
-                resolution({name: one.snapshot for name, one in self._catalogues.items()})
-            )
+            interpreter = self._live.interpreter(known)
             found = interpreter.interpret([request.text], [request.context]).guesses() if interpreter else {}
         except SegueError as error:
             logger.warning("the readers cannot be used, the choice between domains is: %s", error)
@@ -186,7 +187,8 @@ class Domains:
         found = {name: guesses for name, guesses in found.items() if guesses}
         if any(name not in found for name in asked):
             return {}, {"by": "choice"}
-        return found, {"by": "readers", "read": _as_data(found, request.text)}
+        about = {"by": "readers", "read": _as_data(found, request.text)}
+        return settled(found, queries, catalogues), about
 
     def fit_choice(self, *, seed: int = 0) -> dict[str, float]:
         """Fit the choice between domains on requests made from their own titles; returns how it did on a held-out fifth."""
@@ -249,28 +251,23 @@ def _judged(
     return shares, shares.argmax(axis=1) == right
 
 
-def _described(
-    request: Request, spoken: Spoken, names: Sequence[str], catalogues: Sequence[Snapshot], encode: Encode
-) -> tuple[list[Query], NDArray[np.float64]]:
-    """What is searched for in each domain, and the features [domains, features] by which the choice tells them apart."""
-    queries = [Query(request, _searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
+def _asked(request: Request, spoken: Spoken, catalogues: Sequence[Snapshot], encode: Encode) -> list[Query]:
+    """What is searched for in each domain, as far as the catalogues alone can tell."""
+    return [Query(request, searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
+
+
+def _described(queries: Sequence[Query], spoken: Spoken, catalogues: Sequence[Snapshot]) -> NDArray[np.float64]:
+    """The features [domains, features] by which the choice tells domains apart."""
     known = [evidence(query, catalogue) for query, catalogue in zip(queries, catalogues, strict=True)]
-    return queries, features(known, names, spoken)
+    return features(known, [catalogue.domain for catalogue in catalogues], spoken)
 
 
-def _searched(spoken: Spoken, text: str, catalogue: Snapshot) -> str:
-    """What to search for: without the verb, unless the whole of it is a title ("Play Misty for Me")."""
-    if spoken.rest == text or catalogue.text.holds_title(text):
-        return text
-    return spoken.rest
-
-
-def _named(spoken: Spoken, text: str, catalogue: Snapshot, guesses: Sequence[Guess]) -> str:
+def _named(query: Query, catalogue: Snapshot, guesses: Sequence[Guess]) -> Query:
     """What to search for when a reader has found slots: their words, if that is sure, the catalogue knows each as a whole title
     or value, and what is left out says nothing that could be searched for. A title as a whole always comes first."""
-    plain, best = _searched(spoken, text, catalogue), guesses[0]
-    if not best.meaning.slots or best.confidence < _SURE or catalogue.text.holds_title(plain):
-        return plain
+    text, best = query.request.text, guesses[0]
+    if not best.meaning.slots or best.confidence < _SURE or catalogue.text.holds_title(query.text):
+        return query
     spans = [(slot.start, slot.end) for slot in best.meaning.slots]
     words = [text[start:end] for start, end in spans]
     ends = [0, *(end for _, end in spans)]
@@ -278,8 +275,8 @@ def _named(spoken: Spoken, text: str, catalogue: Snapshot, guesses: Sequence[Gue
         text[end:start] for end, start in zip(ends, [*(start for start, _ in spans), len(text)], strict=True)
     )
     if looked_up(catalogue, [("", text) for text in words])[0] < 1 or barely_read(left, catalogue).explained > 0:
-        return plain
-    return plain if NEGATIONS & set(left.lower().split()) else " ".join(words)
+        return query
+    return query if NEGATIONS & set(left.lower().split()) else query.saying(" ".join(words))
 
 
 def _read(text: str, guess: Guess) -> Hypothesis:
@@ -324,7 +321,6 @@ def _examples(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Requests for known titles, more often for popular ones: features [n, domains, features] and the right domain [n]."""
     random = np.random.default_rng(seed)
-    names = [catalogue.domain for catalogue in catalogues]
     rows, right = [], []
     sizes = np.array([len(catalogue) for catalogue in catalogues], dtype=np.float64) ** _SIZE
     for place, (catalogue, share) in enumerate(zip(catalogues, sizes / sizes.sum(), strict=True)):
@@ -334,7 +330,7 @@ def _examples(
         for document in catalogue.documents(numbers.tolist()).values():
             text = _as_asked(document, catalogue.domain, random)
             spoken = listen(text)
-            rows.append(_described(Request("", text), spoken, names, catalogues, encode)[1])
+            rows.append(_described(_asked(Request("", text), spoken, catalogues, encode), spoken, catalogues))
             right.append(place)
     order = random.permutation(len(rows))
     return np.stack(rows)[order], np.array(right, dtype=np.int64)[order]

@@ -18,6 +18,7 @@ _ABOUT = {
     "domain accuracy": "the first interpretation is of the right domain",
     "intent F1": "micro-averaged over pairs of domain and intent, one a request",
     "entity F1": "micro-averaged over slots: name and span are right",
+    "entity F1, overlapping": "the same, but spans need only overlap",
     "SemER": "(wrong intent + slots substituted, inserted, left out) / (1 + reference slots), summed before dividing",
     "interpretation error rate": "anything is wrong",
     "ECE": "distance of confidence from accuracy, 10 bins",

@@ -157,7 +157,7 @@ def _usable(
     rerankers: Mapping[str, Reranker], tables: Mapping[str, Hypotheses], known: Resolution | None
 ) -> dict[str, Reranker]:
     """Those that look at features which are at hand: one that was trained with a store needs it again."""
-    more = () if known is None else known.names
+    more = () if known is None else known.columns
     return {
         domain: one
         for domain, one in rerankers.items()

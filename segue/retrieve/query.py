@@ -39,6 +39,10 @@ class Query:
         query.remembered = {}
         return query
 
+    def saying(self, text: str) -> "Query":
+        """The same request, with other words to search for."""
+        return Query(self.request, text, self._encode)
+
     @cached_property
     def words(self) -> list[str]:
         """Stemmed words, each once, in the order of the text."""

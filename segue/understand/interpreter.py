@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from segue.errors import InvalidInput
-from segue.understand.features import Context
+from segue.understand.features import PARTS, Context, segments
 from segue.understand.hypotheses import Floats, Hypotheses, Interpretation
 from segue.understand.merging import Merged, leading, merge
 from segue.understand.readers import Readers
@@ -24,12 +24,20 @@ RERANKERS = "rerankers"
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What else can be said of a hypothesis' slots, in the domains that `domains` names: `resolve(domain, [(name, text), …])`
-    gives a number for each of `names`."""
+    """What else can be said of a request's hypotheses, in the domains that `domains` names: `resolve(domain, text, readings)`
+    gives for each of the readings, which are slots [(name, words), …], a number for each of `names`. Where one of `blocks` is
+    not 0, the reader's three probabilities have other weights than elsewhere: e ⊗ [log p_D, log p_I, log p_S], as of a context
+    in the article. So a catalogue that knows a title may overrule a reader that does not."""
 
     names: tuple[str, ...]
     domains: frozenset[str]
-    resolve: Callable[[str, Sequence[tuple[str, str]]], Sequence[float]]
+    resolve: Callable[[str, str, Sequence[Sequence[tuple[str, str]]]], Sequence[Sequence[float]]]
+    blocks: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is added to a table's local features: `names`, then three for each block."""
+        return (*self.names, *(f"{part}, {block}" for block in self.blocks for part in PARTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ def weigh(
             judged.append(table)
             confidences.append(np.exp(table.logs.sum(axis=1)))
             continue
-        if resolution is not None and reranker.features.local == (*table.names, *resolution.names):
+        if resolution is not None and reranker.features.local == (*table.names, *resolution.columns):
             table = resolved(table, texts, resolution)
         judged.append(table)
         confidences.append(reranker.confidences(table, contexts))
@@ -142,16 +150,21 @@ def weigh(
 
 
 def resolved(table: Hypotheses, texts: Sequence[str], resolution: Resolution) -> Hypotheses:
-    """A table with what is known of its slots as more local features: 0 in a domain that nothing is known of."""
-    known: dict[tuple[tuple[str, str], ...], Sequence[float]] = {}
+    """A table with what is known of its hypotheses as more local features: 0 in a domain that nothing is known of."""
     rows = np.zeros((len(table), len(resolution.names)))
-    there = table.domain in resolution.domains
-    for row, (request, meaning) in enumerate(zip(table.request.tolist(), table.meanings, strict=True) if there else ()):
-        said = tuple((slot.name, texts[request][slot.start : slot.end]) for slot in meaning.slots)
-        if said not in known:
-            known[said] = resolution.resolve(table.domain, said)
-        rows[row] = known[said]
-    return replace(table, local=np.hstack([table.local, rows]), names=(*table.names, *resolution.names))
+    if table.domain in resolution.domains and len(table):
+        starts = segments(table.request)
+        for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(table)], strict=True):
+            text = texts[table.request[first]]
+            said = [
+                tuple((one.name, text[one.start : one.end]) for one in table.meanings[at].slots)
+                for at in range(first, last)
+            ]
+            different = list(dict.fromkeys(said))
+            known = dict(zip(different, resolution.resolve(table.domain, text, different), strict=True))
+            rows[first:last] = [known[slots] for slots in said]
+    blocks = [rows[:, [resolution.names.index(block)]] * table.logs for block in resolution.blocks]
+    return replace(table, local=np.hstack([table.local, rows, *blocks]), names=(*table.names, *resolution.columns))
 
 
 def reranker_folders(folder: Path) -> list[Path]:

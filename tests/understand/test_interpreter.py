@@ -10,7 +10,7 @@ from benchmarks.made_up import Built, made_up
 from segue import artifact
 from segue.errors import Corrupt, InvalidInput
 from segue.understand.corpus import prepare
-from segue.understand.features import extended
+from segue.understand.features import PARTS, extended
 from segue.understand.hypotheses import Interpretation, Slot, judge
 from segue.understand.interpreter import RERANKERS, Guess, Interpreter, Resolution, resolved, weigh
 from segue.understand.kept import keep, kept
@@ -25,8 +25,8 @@ CONTEXTS: list[dict[str, str]] = [{} for _ in TEXTS]
 TITLES = {"help", "yesterday"}
 
 
-def look_up(domain: str, slots: Sequence[tuple[str, str]]) -> Sequence[float]:
-    return [float(any(words in TITLES for _, words in slots)), float(len(domain))]
+def look_up(domain: str, text: str, readings: Sequence[Sequence[tuple[str, str]]]) -> Sequence[Sequence[float]]:
+    return [[float(any(words in TITLES for _, words in slots)), float(len(domain))] for slots in readings]
 
 
 KNOWN = Resolution(("is a title", "length of the name"), frozenset(["music"]), look_up)
@@ -77,9 +77,9 @@ def test_what_is_known_of_slots_is_looked_up_in_its_domain_only(
 ) -> None:
     asked: list[str] = []
 
-    def resolve(domain: str, slots: Sequence[tuple[str, str]]) -> Sequence[float]:
+    def resolve(domain: str, text: str, readings: Sequence[Sequence[tuple[str, str]]]) -> Sequence[Sequence[float]]:
         asked.append(domain)
-        return look_up(domain, slots)
+        return look_up(domain, text, readings)
 
     known = Resolution(KNOWN.names, KNOWN.domains, resolve)
     found = Interpreter(readers, rerankers, resolution=known).interpret(["play help by abba"])
@@ -90,6 +90,19 @@ def test_what_is_known_of_slots_is_looked_up_in_its_domain_only(
     assert not gone.tables[1].local[:, 5:].any()
     with pytest.raises(InvalidInput, match="local features"):
         Interpreter(readers, rerankers).interpret(["play help by abba"])
+
+
+def test_where_the_catalogue_knows_the_readers_probabilities_have_weights_of_their_own(readers: Readers) -> None:
+    known = Resolution(KNOWN.names, KNOWN.domains, look_up, blocks=("is a title",))
+    table = next(table for table in readers.read(["play help by abba", "stop"]) if table.domain == "music")
+    found = resolved(table, ["play help by abba", "stop"], known)
+    assert (
+        found.names[len(table.names) :] == known.columns == (*KNOWN.names, *(f"{part}, is a title" for part in PARTS))
+    )
+    titled = found.local[:, len(table.names)] == 1
+    assert 0 < titled.sum() < len(titled)
+    np.testing.assert_array_equal(found.local[titled, -3:], table.logs[titled])
+    assert not found.local[~titled, -3:].any()
 
 
 def test_the_first_of_each_request_is_the_same_without_sorting() -> None:

@@ -16,7 +16,8 @@ from segue.recipes.ubi.reader import Reader
 from segue.recipes.ubi.report import Imported
 from segue.recipes.ubi.staging import Record, Staging
 from segue.records import Answer, Hypothesis, Request, Result
-from segue.retrieve.catalogue import Progress, Snapshot
+from segue.resolution import searched
+from segue.retrieve.catalogue import Progress
 from segue.understand.language import listen
 
 
@@ -160,15 +161,9 @@ class _Catalogues:
         places = {item: (known[item][0], position) for position, item in enumerate(items, 1) if item in known}
         results = tuple(Result(item, known[item][1], known[item][0], 0.0, {}) for item in places)
         domains = {result.domain for result in results}
-        words = {domain: _searched(asked["text"], self._snapshots[domain]) for domain in domains}
+        words = {domain: searched(listen(asked["text"]), asked["text"], self._snapshots[domain]) for domain in domains}
         session = next((session for _, session in shown if session), None)
         return _Page(places, words, results, session, empty=not items and asked["hits"] is not None)
-
-
-def _searched(text: str, snapshot: Snapshot) -> str:
-    """What Segue would search for in a domain: what is learned of a request must be found again under the same words."""
-    rest = listen(text).rest
-    return text if rest == text or snapshot.text.holds_title(text) else rest
 
 
 def _answer(record: Record, page: _Page) -> Event:
