@@ -15,13 +15,17 @@ _SAID: dict[int, Decision] = {
 }
 
 
-def decided(hypotheses: Sequence[Hypothesis]) -> Decision:
-    """Of one hypothesis a domain, the likeliest first (see `segue.understand.merging.decide`)."""
+def decided(hypotheses: Sequence[Hypothesis], *, held: bool = False) -> Decision:
+    """Of one hypothesis a domain, the likeliest first (see `segue.understand.merging.decide`).
+
+    `held` says that some catalogue has a title that is all of what was asked: that is never nobody's, however unsure the readers.
+    """
     count = len(hypotheses)
     confidence = np.array([one.confidence for one in hypotheses], dtype=np.float64)
     domains = tuple(one.domain for one in hypotheses)
     none = np.zeros(count, dtype=np.int64)
-    return _SAID[int(decide(Merged(domains, np.arange(count), none, confidence, np.array([0, count])))[0])]
+    merged = Merged(domains, np.arange(count), none, confidence, np.array([0, count]))
+    return _SAID[int((decide(merged, least=0) if held else decide(merged))[0])]
 
 
 def asked_back(hypotheses: Sequence[Hypothesis], results: Sequence[Result]) -> Question:

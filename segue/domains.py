@@ -56,10 +56,11 @@ class Understood:
 @dataclass(frozen=True, slots=True)
 class Meant:
     """A request over all domains. `hypotheses` has one a domain, the likeliest first, and `understood` those of them that have a
-    catalogue; `about` says how it came about, as plain data."""
+    catalogue; `held`: what was asked is, whole, a title of one of these; `about` says how it came about, as plain data."""
 
     hypotheses: tuple[Hypothesis, ...]
     understood: list[Understood]
+    held: bool
     about: Mapping[str, Any]
 
 
@@ -165,7 +166,8 @@ class Domains:
         found = [replace(one, confidence=share) for one, share in zip(hypotheses, shares.tolist(), strict=True)]
         order = np.argsort(-shares, kind="stable").tolist()
         understood = [Understood(found[at], queries[at], catalogues[at]) for at in order if at < len(asked)]
-        return Meant(tuple(found[at] for at in order), understood, about)
+        held = any(one.catalogue.text.holds_title(one.query.text) for one in understood)
+        return Meant(tuple(found[at] for at in order), understood, held, about)
 
     def _guesses(
         self, request: Request, asked: Sequence[str], queries: Sequence[Query], catalogues: Sequence[Snapshot]

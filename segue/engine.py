@@ -138,7 +138,7 @@ class Engine:
         spent = [self._rank(one, what) for one, what in zip(likely, spent, strict=True)]
         results, shown = make_page(likely, candidates, [one.kept for one in spent], request.limit)
         clock.lap("rank")
-        decision = decided(meant.hypotheses)
+        decision = decided(meant.hypotheses, held=meant.held)
         answer = Answer(
             id=request.id,
             request=request,

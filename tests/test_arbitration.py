@@ -132,7 +132,8 @@ def test_readers_say_what_is_meant(live: Engine) -> None:
     assert [one["confidence"] for one in read] == sorted((one["confidence"] for one in read), reverse=True)
     found = Interpreter(live.domains._live._readers, live.domains._live._rerankers)  # type: ignore[arg-type]
     alone = found.interpret(["watch psycho"]).guesses()["films"][0]
-    assert first.confidence == alone.confidence  # as it was calibrated
+    assert read[0]["confidence"] == round(alone.confidence, 6)  # as it was calibrated
+    assert first.confidence >= alone.confidence  # no other catalogue has this title
     assert live.ask("read emma").hypotheses[0].domain == "books"
 
 
@@ -165,7 +166,7 @@ def test_what_is_nobodys_is_said_with_the_nearest_guesses(live: Engine, model: P
     for domain in ("books", "films", "home"):
         shift(model, domain, by=-20)
     go_live(live, model)
-    answer = live.ask("psycho")
+    answer = live.ask("psycho killers")
     assert (answer.decision, answer.question) == ("nobody's", None)
     assert len(answer.hypotheses) == 3
     assert answer.hypotheses[0].confidence < 0.2
@@ -305,3 +306,10 @@ def test_a_question_without_results() -> None:
     question = asked_back(guesses, shown)
     assert question.text == "Did you mean the short story or the news?"
     assert [one.title for one in question.choices] == [None, "One"]
+
+
+def test_a_title_that_is_there_is_never_nobodys() -> None:
+    unsure = [Hypothesis("films", "find", {}, 0.15), Hypothesis("books", "find", {}, 0.05)]
+    assert decided(unsure) == "nobody's"
+    assert decided(unsure, held=True) == "ask"
+    assert decided([replace(unsure[0], confidence=0.19), replace(unsure[1], confidence=0.01)], held=True) == "clear"

@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # before numpy and faiss are loaded: more threads than cores only wait
+# Before numpy and faiss are loaded: more threads than cores only wait, and fits are of small matrices.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from collections.abc import Callable
 

@@ -125,12 +125,20 @@ def reranker(
 )
 @data_option
 @click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    help="The store in whose catalogues re-rankers look slots up, if they were trained with one.",
+)
+@click.option(
     "--seed", default=0, show_default=True, help="For the floor of the calibration error, which is simulated."
 )
 @json_option
-def reader_quality(model: Path, data: Path, seed: int, as_json: bool) -> None:
-    """Measure readers on labelled requests that they were not trained on: domain, intent, slots, calibration, time."""
-    result = evaluate_reader(model, data, seed=seed)
+def reader_quality(model: Path, data: Path, store: Path | None, seed: int, as_json: bool) -> None:
+    """Measure readers on labelled requests that they were not trained on: domain, intent, slots, calibration, time.
+
+    With their re-rankers, too, where the folder has some.
+    """
+    result = evaluate_reader(model, data, store=store, seed=seed)
     for line in warnings(result):
         say(line)
     print_json(result) if as_json else click.echo(as_table(result))

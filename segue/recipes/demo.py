@@ -1,7 +1,11 @@
 """Build the demo's store: films, songs and books, from data that comes with installed packages and a list of our own; and readers
 of requests for them and for a home."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +26,8 @@ REQUESTS = "requests.jsonl"
 CATALOGUES = {"songs": demo_data.songs, "books": demo_data.books, "films": demo_data.films}
 
 
-def build(folder: Path, *, say: Callable[[str], None], understand: bool = False, quiet: bool = False) -> None:
-    """Index the three catalogues; one that is there already is left as it is, so a stopped build goes on.
-
-    With `understand`, train readers and re-rankers of requests as well, and let them decide what is meant. Measured on titles
-    that one catalogue holds, asked bare: first .98 of books, .88 of films, .91 of songs with readers; .98, .96 and 1.00 by the
-    choice fitted on titles, which therefore stays the default.
-    """
+def build(folder: Path, *, say: Callable[[str], None], quiet: bool = False) -> None:
+    """Index the three catalogues; one that is there already is left as it is, so a stopped build goes on."""
     with Engine.open(folder, threads=2) as engine:
         for domain, rows in CATALOGUES.items():
             if domain in engine.domains.names():
@@ -37,21 +36,40 @@ def build(folder: Path, *, say: Callable[[str], None], understand: bool = False,
             with Steps(quiet=quiet) as progress:
                 report = engine.index(rows(), domain=domain, progress=progress)
             say(f"  {report.added:,} {domain} · {report.roles.describe()}")
-    if understand:
-        _understand(folder, say=say, quiet=quiet)
 
 
-def _understand(folder: Path, *, say: Callable[[str], None], quiet: bool) -> None:
+def understands(folder: Path) -> bool:
+    """Whether readers of every domain of the demo are live in a store."""
+    return set(Store.open(folder, create=False).live_parts(PART)) >= {f"{PART}{domain}" for domain in DOMAINS}
+
+
+def understand(folder: Path, *, processes: int | None = None) -> None:
     """Train what understands requests for the catalogues and for a home, and let it go live, unless it is."""
-    store, readers = Store.open(folder, create=False), folder / "readers"
-    if set(store.live_parts(PART)) >= {f"{PART}{domain}" for domain in DOMAINS}:
+    if understands(folder):
         return
-    say("Learning what requests for films, songs, books and a home are like …")
-    with Steps(unit="", quiet=quiet) as progress:
-        catalogues = {domain: rows() for domain, rows in CATALOGUES.items()}
-        demo_readers(catalogues, readers, counts=COUNTS, progress=progress)
-        train_reranker(readers / REQUESTS, readers, store=folder, progress=progress)
-    say("  live: " + ", ".join(DOMAINS))
+    readers = folder / "readers"
+    catalogues = {domain: rows() for domain, rows in CATALOGUES.items()}
+    demo_readers(catalogues, readers, counts=COUNTS, processes=processes)
+    train_reranker(readers / REQUESTS, readers, store=folder, processes=processes)
+
+
+def understand_meanwhile(folder: Path, *, say: Callable[[str], None]) -> BaseProcess | None:
+    """The same in a process of its own, on one core and after everything else, while the store is served: what serves it takes
+    the readers up when they are live. None where they are. The process ends with this one; the next start begins again."""
+    if understands(folder):
+        return None
+    say("Learning in the background what requests are like: in some minutes they are understood, without a restart.")
+    process = get_context("spawn").Process(target=_understand, args=(folder, say), daemon=True)
+    process.start()
+    return process
+
+
+def _understand(folder: Path, say: Callable[[str], None]) -> None:
+    if hasattr(os, "nice"):
+        os.nice(10)
+    with suppress(KeyboardInterrupt):
+        understand(folder, processes=1)
+        say(f"Requests are understood now, for {', '.join(DOMAINS)}: readers and re-rankers are live.")
 
 
 def demo_readers(

@@ -129,7 +129,7 @@ def _with_corrections(
         return _From(utterances, len(utterances), tables, known, context)
     texts = [one.text for one in told]
     read = [table for table in Readers.open(model).read(texts) if table.domain in tables]
-    found = weigh(read, texts, [one.context for one in told], _usable(old, tables, known), known)
+    found = weigh(read, texts, [one.context for one in told], usable(old, _names(tables), known), known)
     said = [
         Utterance(one.text, one.domain, _likeliest(found, place, one.domain), one.context)
         for place, one in enumerate(told)
@@ -153,16 +153,21 @@ def _joined(table: Hypotheses, more: Hypotheses, offset: int) -> Hypotheses:
     )
 
 
-def _usable(
-    rerankers: Mapping[str, Reranker], tables: Mapping[str, Hypotheses], known: Resolution | None
+def usable(
+    rerankers: Mapping[str, Reranker], local: Mapping[str, Sequence[str]], known: Resolution | None
 ) -> dict[str, Reranker]:
-    """Those that look at features which are at hand: one that was trained with a store needs it again."""
+    """Those that look at features which are at hand, of which `local` names those of each domain's reader: a re-ranker that was
+    trained with a store needs it again."""
     more = () if known is None else known.columns
     return {
         domain: one
         for domain, one in rerankers.items()
-        if one.features.local in ((), tables[domain].names, (*tables[domain].names, *more))
+        if one.features.local in ((), tuple(local[domain]), (*local[domain], *more))
     }
+
+
+def _names(tables: Mapping[str, Hypotheses]) -> dict[str, Sequence[str]]:
+    return {domain: table.names for domain, table in tables.items()}
 
 
 def _train(
@@ -174,17 +179,17 @@ def _train(
     pictures: Path | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    usable = _usable(old, given.tables, given.resolution)
-    new, held_out, seconds = dict(usable), {}, {}
+    there = usable(old, _names(given.tables), given.resolution)
+    new, held_out, seconds = dict(there), {}, {}
     for domain in wanted:
         table = given.table(domain)
         started = time.perf_counter()
         judged = judge(table, given.utterances)
-        new[domain] = _fitted(table, judged, given, usable.get(domain) if match else None)
+        new[domain] = _fitted(table, judged, given, there.get(domain) if match else None)
         seconds[domain] = round(time.perf_counter() - started, 3)
         held_out[domain] = _cross_fitted(table, judged, given, new[domain])
         progress("training", 1)
-    comparison = _compared(given, usable, new, held_out)
+    comparison = _compared(given, there, new, held_out)
     hashes = {}
     for domain in wanted:
         place = folder(model / RERANKERS, domain)
@@ -198,7 +203,7 @@ def _train(
             domain: {"hash": hashes[domain], "seconds": seconds[domain], "matched": new[domain].matching is not None}
             for domain in wanted
         },
-        "passed over": sorted(old.keys() - usable.keys()),
+        "passed over": sorted(old.keys() - there.keys()),
         **report(comparison),
     }
 

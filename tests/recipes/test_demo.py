@@ -76,16 +76,30 @@ def test_the_catalogues_are_the_three_of_the_demo() -> None:
     assert set(demo.CATALOGUES) == {"books", "songs", "films"}
 
 
-def test_requests_can_be_understood(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_are_understood_while_it_serves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "COUNTS", {"films": 90, "songs": 90, "books": 90, "home": 90, "nobody": 40})
-    said: list[str] = []
-    demo.build(folder, say=said.append, understand=True, quiet=True)
-    assert "live: books, films, home, songs" in said[-1]
+    built(folder)
+    assert not demo.understands(folder)
     with Engine.open(folder, create=False) as engine:
+        assert engine.ask("turn off the kitchen lights").trace["understanding"]["by"] == "choice"
+        demo.understand(folder, processes=1)
+        engine.domains.refresh()
         answer = engine.ask("turn off the kitchen lights")
         assert answer.hypotheses[0].domain == "home"
         assert not answer.results
         assert answer.trace["understanding"]["by"] == "readers"
-    again: list[str] = []
-    demo.build(folder, say=again.append, understand=True, quiet=True)
-    assert again == []
+    assert demo.understands(folder)
+    assert demo.understand_meanwhile(folder, say=pytest.fail) is None
+
+
+def test_what_learns_meanwhile_is_a_process_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    built(folder)
+    monkeypatch.setattr(demo, "_understand", print)
+    process = demo.understand_meanwhile(folder, say=print)
+    assert process is not None
+    process.join(60)
+    assert process.exitcode == 0
+    assert process.daemon  # it does not outlive the server
+    assert str(folder) in capfd.readouterr().out

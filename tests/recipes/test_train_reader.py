@@ -42,6 +42,7 @@ def test_train_then_evaluate(data: Path, tmp_path: Path) -> None:
     result: dict[str, Any] = json.loads(measured.stdout)
     assert result["measures"]["domain accuracy"] > 0.98
     assert result["measures"]["ECE floor"] > 0
+    assert result["re-ranked"] is None
     assert 0 < result["milliseconds"]["p50"] <= result["milliseconds"]["p99"]
     table = _run("evaluate", "reader", "--model", tmp_path / "readers", "--data", data)
     assert "| SemER |" in table.output

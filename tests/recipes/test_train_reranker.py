@@ -19,6 +19,7 @@ from segue.events import Event
 from segue.recipes import read_ahead as ahead
 from segue.recipes import train_reranker as recipe
 from segue.recipes.corrections import corrections, known_texts, most
+from segue.recipes.evaluate_reader import evaluate_reader
 from segue.recipes.train_reader import train_reader
 from segue.recipes.train_reranker import train_reranker
 from segue.store import ACTIONS, Store
@@ -215,6 +216,18 @@ def test_with_a_store_slots_are_looked_up_and_all_goes_live(data: Path, model: P
     assert alone["passed over"] == []
     # Without the store the features are gone: the product stands for the old re-ranker, and it is said so.
     assert train_reranker(data, model, domain="chat", processes=1)["passed over"] == ["chat", "music"]
+
+
+def test_rerankers_are_measured_with_the_readers(data: Path, model: Path, songs: Engine) -> None:
+    train_reranker(data, model, processes=1)
+    alone = evaluate_reader(model, data)
+    assert alone["re-ranked"]["ECE"] != alone["measures"]["ECE"]
+    train_reranker(data, model, store=songs.store.folder, domain="music", live=False, processes=1)
+    result = _run("evaluate", "reader", "--model", model, "--data", data)
+    assert "The re-rankers of music look into catalogues: pass --store" in result.stderr
+    assert "| measure | readers | re-ranked | |" in result.stdout
+    there = _run("evaluate", "reader", "--model", model, "--data", data, "--store", songs.store.folder, "--json")
+    assert json.loads(there.stdout)["passed over"] == []
 
 
 def test_corrections_are_learned_from(data: Path, model: Path, songs: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
