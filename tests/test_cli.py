@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from segue.arbitration import asked_back
-from segue.cli import main, use
+from segue.cli import main, serving, use
 from segue.recipes import demo
 from segue.records import Answer, Hypothesis, Request
+from tests.commands import commands_of
 
 CONTRACT = {
     *("demo", "index", "ask", "feedback", "serve", "learn", "evaluate"),
@@ -69,9 +73,17 @@ def indexed(store: Path, films: Path) -> Result:
 # -- the commands ---------------------------------------------------------------------------------------------------
 
 
+def test_help_imports_nothing_that_takes_long() -> None:
+    said = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "segue.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "segue serve" in said.stdout
+    assert not [name for name in ("numpy", "fastapi", "sqlalchemy") if re.search(rf"\| +{name}$", said.stderr, re.M)]
+
+
 def every_command(group: click.Group, *path: str) -> list[tuple[tuple[str, ...], click.Command]]:
     found: list[tuple[tuple[str, ...], click.Command]] = []
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         found.append(((*path, name), command))
         if isinstance(command, click.Group):
             found += every_command(command, *path, name)
@@ -79,9 +91,9 @@ def every_command(group: click.Group, *path: str) -> list[tuple[tuple[str, ...],
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    assert set(main.commands) >= CONTRACT
-    assert {"search", "reader"} <= set(main.commands["evaluate"].commands)  # type: ignore[attr-defined]
-    assert "reader" in main.commands["train"].commands  # type: ignore[attr-defined]
+    assert set(commands_of(main)) >= CONTRACT
+    assert {"search", "reader"} <= set(commands_of(commands_of(main)["evaluate"]))
+    assert "reader" in commands_of(commands_of(main)["train"])
     help = done("--help").output
     assert all(name in help for name in CONTRACT)
 
@@ -317,7 +329,7 @@ def test_serve_and_demo_hand_over_to_the_server(store: Path, films: Path, monkey
         served.append({"domains": engine.domains.names(), **settings})
         say("serving")
 
-    monkeypatch.setattr(use, "run_server", server)
+    monkeypatch.setattr(serving, "run_server", server)
     assert "serving" in done("serve", "--store", store, "--port", "9000").stderr
     built: list[Path] = []
     monkeypatch.setattr(demo, "build", lambda folder, say: built.append(folder))

@@ -10,12 +10,50 @@ from collections.abc import Callable
 
 import click
 
-from segue.cli import measure, understand, use
 from segue.cli.common import Commands
 from segue.errors import NotBuilt
 
+_EVALUATE = {
+    "search": (
+        "measure:search_quality",
+        "Every strategy, their union, rank fusion and the live policy, on judged queries.",
+    ),
+    "policy": (
+        "measure:policy_quality",
+        "Other policies, off-line: what people would have taken, judged from the log.",
+    ),
+    "reader": (
+        "understand:reader_quality",
+        "Readers and re-rankers, on labelled requests that they were not trained on.",
+    ),
+}
+_TRAIN = {
+    "reader": ("understand:reader", "A reader for each domain of labelled requests: domain, intent and slots."),
+    "reranker": ("understand:reranker", "A re-ranker for each domain, alone, so that domains compare."),
+}
+_UBI = {
+    "import": ("learning:import_", "Learn from the queries and events of FILE."),
+    "export": ("learning:export", "Write the log to FILE."),
+}
+_COMMANDS = {
+    "demo": ("serving:demo", "Build a store of films, songs and books, and serve it with the console."),
+    "index": ("use:index", "Add or update the items of FILE: CSV, TSV, JSON Lines, JSON or Parquet."),
+    "ask": ("use:ask", "Answer TEXT, and say why."),
+    "feedback": ("use:feedback", "Tell what a person did with ITEM of ANSWER."),
+    "serve": ("serving:serve", "Serve the console and the HTTP interface of a store."),
+    "explain": ("use:explain", "Why ANSWER was given: what was understood, who was asked, what put results there."),
+    "learn": ("learning:learn", "Learn a ranker for each domain from the log; the better one goes live."),
+    "simulate": (
+        "measure:simulate",
+        "Let simulated people click on your own catalogue, and see what is learned from it.",
+    ),
+}
+"""What needs more than a moment to import is imported when it is used."""
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+@click.group(
+    cls=Commands, later=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="segue")
 def main() -> None:
     """Takes a request in plain language to the right result, and learns from what people do with it.
@@ -28,6 +66,21 @@ def main() -> None:
       segue feedback ANSWER ITEM --action play --store DIR   what you did with a result
       segue serve --store DIR                                console and HTTP interface
     """
+
+
+@main.group(cls=Commands, later=_EVALUATE)
+def evaluate() -> None:
+    """Measure: search on judged queries, policies from the log, readers on labelled requests."""
+
+
+@main.group(cls=Commands, later=_TRAIN)
+def train() -> None:
+    """Train what understands a request."""
+
+
+@main.group(cls=Commands, later=_UBI)
+def ubi() -> None:
+    """Exchange the log of answers and actions as UBI (User Behavior Insights): with OpenSearch, say, or another store."""
 
 
 def _not_built(name: str, what: str) -> Callable[..., None]:
@@ -45,9 +98,3 @@ for _group, _name, _what in (
     _group.command(_name, context_settings={"ignore_unknown_options": True})(
         click.argument("rest", nargs=-1, type=click.UNPROCESSED)(_not_built(_name, _what))
     )
-
-for _command in (
-    *(use.demo, use.index, use.ask, use.feedback, use.serve, use.explain),
-    *(measure.learn, measure.simulate, measure.evaluate, measure.ubi, understand.train),
-):
-    main.add_command(_command)

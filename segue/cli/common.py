@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,31 @@ browser_option = click.option("--browser/--no-browser", default=True, help="Open
 
 
 class Commands(click.Group):
-    """Turns every error of ours into one line on standard error."""
+    """Turns every error of ours into one line on standard error. `later` are commands whose module is imported when they are
+    used: name → where it is ("module:attribute", within `segue.cli`) and what it does in one line."""
+
+    def __init__(self, *arguments: Any, later: Mapping[str, tuple[str, str]] | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._later = dict(later or {})
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*self.commands, *self._later})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in self._later and name not in self.commands:
+            module, attribute = self._later[name][0].split(":")
+            self.add_command(getattr(import_module(f"segue.cli.{module}"), attribute), name)
+        return super().get_command(context, name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(context):
+            if name in self._later:
+                rows.append((name, self._later[name][1]))
+            elif command := self.get_command(context, name):
+                rows.append((name, command.get_short_help_str(200)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, context: click.Context) -> Any:
         try:

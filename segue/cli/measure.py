@@ -1,6 +1,5 @@
-"""Commands to learn, measure and exchange: learn, simulate, evaluate, ubi."""
+"""Commands to measure search and its learning: simulate, evaluate search, evaluate policy."""
 
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -8,19 +7,12 @@ import click
 from segue.cli.common import catalogue_option, json_option, judgements_option, print_json, say, store_option
 from segue.engine import Engine
 from segue.errors import InvalidInput
-from segue.events import EventLog
 from segue.recipes.evaluate_policy import as_table as policies_as_table
 from segue.recipes.evaluate_policy import evaluate_policy
 from segue.recipes.evaluate_search import as_table, evaluate_search
-from segue.recipes.learn import as_table as learned_table
-from segue.recipes.learn import learn as learn_rankers
-from segue.recipes.progress import Steps
 from segue.recipes.simulate import Break
 from segue.recipes.simulate import simulate as run_simulation
 from segue.recipes.simulation_table import as_table as simulation_table
-from segue.recipes.ubi import export_ubi, import_ubi, summary
-from segue.retrieve.catalogue.tables import existing
-from segue.store import Store
 
 
 @click.command()
@@ -110,12 +102,7 @@ def _broken(text: str | None) -> Break | None:
     return Break(frozenset(name.strip() for name in names.split(",")), int(start))
 
 
-@click.group()
-def evaluate() -> None:
-    """Measure: search on judged queries, policies from the log, readers on labelled requests."""
-
-
-@evaluate.command("search")
+@click.command("search")
 @catalogue_option
 @judgements_option
 @click.option("--budget", default=10, show_default=True, help="Candidates that are handed on.")
@@ -152,7 +139,7 @@ def search_quality(
     print_json(result) if as_json else click.echo(as_table(result))
 
 
-@evaluate.command("policy")
+@click.command("policy")
 @store_option
 @click.option("--policy", help="Judge this one only: fusion, bandit, or a strategy alone.  [default: all]")
 @click.option("--domain", help="Judge on the pages of this domain only.")
@@ -167,61 +154,3 @@ def policy_quality(store: Path, policy: str | None, domain: str | None, last: in
     with Engine.open(store, create=False) as engine:
         result = evaluate_policy(engine, policy=policy, domain=domain, last=last, quiet=as_json)
     print_json(result) if as_json else click.echo(policies_as_table(result))
-
-
-@click.group()
-def ubi() -> None:
-    """Exchange the log of answers and actions as UBI (User Behavior Insights): with OpenSearch, say, or another store."""
-
-
-@ubi.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@store_option
-@click.option(
-    "--queries", type=click.Path(path_type=Path), help="File of the queries, when FILE holds the events only."
-)
-@click.option("--domain", help="The items' domain.  [default: looked up in the store's catalogues]")
-@click.option("--dry-run", is_flag=True, help="Say what would be new, and write nothing.")
-@json_option
-def import_(file: Path, store: Path, queries: Path | None, domain: str | None, dry_run: bool, as_json: bool) -> None:
-    """Learn from the UBI queries and events of FILE: JSON Lines (.gz may follow), also as bulk requests or a dump of an index.
-
-    What the store knows already changes nothing, so a file can be imported again. Lines that cannot be used are kept out,
-    counted, and shown with the reason.
-    """
-    for one in (file, queries) if queries else (file,):
-        existing(one)
-    with Engine.open(store, create=False) as engine:
-        with Steps(unit=" lines", quiet=as_json) as progress:
-            report = import_ubi(engine, file, queries=queries, domain=domain, dry_run=dry_run, progress=progress)
-        print_json(report.to_body()) if as_json else click.echo(summary(report, engine.store.actions, say))
-
-
-@ubi.command("export")
-@click.argument("file", type=click.Path(path_type=Path))
-@store_option
-@json_option
-def export(file: Path, store: Path, as_json: bool) -> None:
-    """Write the log to FILE (.ndjson; .gz may follow) as UBI: bulk requests with each answer and what was done with it."""
-    opened = Store.open(store, create=False)
-    with closing(EventLog.open(opened.events)) as log, Steps(unit=" events", quiet=as_json) as progress:
-        written = export_ubi(log, file, progress=progress)
-    if as_json:
-        print_json({"queries": written.queries, "events": written.events})
-    else:
-        click.echo(f"{file}: {written.queries:,} queries, {written.events:,} events")
-
-
-@click.command()
-@store_option
-@click.option("--dry-run", is_flag=True, help="Train and judge, and change nothing.")
-@click.option("--seed", default=0, show_default=True, help="Same seed, same log: same ranker.")
-@json_option
-def learn(store: Path, dry_run: bool, seed: int, as_json: bool) -> None:
-    """Learn a ranker for each domain from the log, and let it go live where it serves people better than what is live now.
-
-    It is judged on the last fifth of the pages, which it has not learned from. A server takes up a new ranker by itself. The
-    selection policy and the memory need no command: they learn from every action at once.
-    """
-    result = learn_rankers(store, dry_run=dry_run, seed=seed, quiet=as_json)
-    print_json(result) if as_json else click.echo(learned_table(result))

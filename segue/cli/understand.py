@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from segue.cli.common import json_option, print_json, say
-from segue.cli.measure import evaluate
 from segue.recipes.evaluate_reader import as_table, evaluate_reader, warnings
 from segue.recipes.progress import Steps
 from segue.recipes.reranker_report import as_text
@@ -20,12 +19,7 @@ data_option = click.option(
 )
 
 
-@click.group()
-def train() -> None:
-    """Train what understands a request."""
-
-
-@train.command("reader")
+@click.command("reader")
 @data_option
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder for the readers, one folder a domain."
@@ -56,7 +50,7 @@ def reader(data: Path, out: Path, domain: str | None, encoder: bool, processes: 
         )
 
 
-@train.command("reranker")
+@click.command("reranker")
 @data_option
 @click.option(
     "--model",
@@ -119,7 +113,7 @@ def reranker(
         click.echo(line)
 
 
-@evaluate.command("reader")
+@click.command("reader")
 @click.option(
     "--model", type=click.Path(path_type=Path), required=True, help="The folder that `segue train reader` filled."
 )

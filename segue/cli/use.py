@@ -1,50 +1,18 @@
-"""Commands to use a store: demo, index, ask, feedback, serve, explain."""
+"""Commands to use a store: index, ask, feedback, explain."""
 
 from pathlib import Path
 
 import click
 
 from segue.answers import to_body
-from segue.cli.common import browser_option, host_option, json_option, port_option, print_json, say, store_option
+from segue.cli.common import json_option, print_json, say, store_option
 from segue.engine import Engine
 from segue.errors import InvalidInput
-from segue.recipes import demo as demo_store
 from segue.recipes.explain import as_text, explained, plain
 from segue.recipes.progress import Steps
 from segue.records import Answer, Question
 from segue.retrieve.catalogue import Report, Wishes
 from segue.retrieve.catalogue.tables import existing
-from segue.serve.run import serve as run_server
-
-
-@click.command()
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    default=Path("demo-store"),
-    show_default=True,
-    help="Where the demo's store is built.",
-)
-@host_option
-@port_option
-@browser_option
-@click.option(
-    "--understand/--no-understand",
-    default=True,
-    show_default=True,
-    help="Learn in the background what requests mean: intents and slots, a home to command, and what is nobody's.",
-)
-def demo(store: Path, host: str, port: int, browser: bool, understand: bool) -> None:
-    """Build a store of 58,788 films, 317 songs and 1,300 books, then serve it with the console.
-
-    The first start takes about a minute; a build that was stopped goes on. Readers of requests are trained while it serves and go
-    live some minutes later. Delete the folder to start afresh.
-    """
-    demo_store.build(store, say=say)
-    if understand:
-        demo_store.understand_meanwhile(store, say=say)
-    with Engine.open(store) as engine:
-        run_server(engine, host=host, port=port, browser=browser, say=say)
 
 
 @click.command()
@@ -158,17 +126,6 @@ def feedback(
         print_json({"id": sent.id, "domain": sent.domain, "new": new})
     else:
         click.echo(f"learned: {action} {item}" if new else f"already known: {sent.id}")
-
-
-@click.command()
-@store_option
-@host_option
-@port_option
-@click.option("--browser/--no-browser", default=False, help="Open the console in the browser.")
-def serve(store: Path, host: str, port: int, browser: bool) -> None:
-    """Serve the console and the HTTP interface of a store."""
-    with Engine.open(store, create=False) as engine:
-        run_server(engine, host=host, port=port, browser=browser, say=say)
 
 
 @click.command()

@@ -10,6 +10,7 @@ from benchmarks import tables
 from segue.cli import main
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
+from tests.commands import commands_of
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -23,7 +24,7 @@ DOCUMENTS = [
 def _commands(group: click.Command, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     if not isinstance(group, click.Group):
         return {path}
-    return {name for key, command in group.commands.items() for name in _commands(command, (*path, key))}
+    return {name for key, command in commands_of(group).items() for name in _commands(command, (*path, key))}
 
 
 def test_the_python_of_the_readme_runs(
@@ -50,8 +51,7 @@ def test_commands_in_a_document_exist(document: Path) -> None:
 def _options(path: tuple[str, ...]) -> set[str]:
     command: click.Command = main
     for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
+        command = commands_of(command)[name]
     return {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
@@ -64,8 +64,7 @@ def test_every_command_stands_in_a_document() -> None:
 def _help(path: tuple[str, ...]) -> str | None:
     command: click.Command = main
     for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
+        command = commands_of(command)[name]
     return command.help
 
 
