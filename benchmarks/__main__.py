@@ -8,6 +8,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.speed.events": [],
     "benchmarks.speed.opening": [],
     "benchmarks.speed.million": [],
+    "benchmarks.speed.understanding": [],
     "benchmarks.quality.judged_search": [],
     "benchmarks.quality.off_policy": [],
     "benchmarks.quality.selection": [],
@@ -22,6 +23,7 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
     "benchmarks.speed.opening": ["--answers", "200", "--asked", "40", "--rounds", "1"],
     "benchmarks.speed.million": ["--documents", "3000", "--queries", "50", "--passes", "1"],
+    "benchmarks.speed.understanding": ["--most", "400", "--requests", "20"],
     "benchmarks.quality.judged_search": ["--queries", "50"],
     "benchmarks.quality.off_policy": ["--rounds", "2", "--rows", "2000"],
     "benchmarks.quality.selection": [

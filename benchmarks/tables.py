@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import drift, off_policy, policies, ranker, readers, selection, untuned
+from benchmarks.quality import drift, off_policy, policies, ranker, readers, rerankers, selection, untuned
 from benchmarks.record import RESULTS
-from benchmarks.speed import events, million, opening
+from benchmarks.speed import events, million, opening, understanding
 from segue.recipes.evaluate_search import as_table
 
 DOCUMENTS = Path(__file__).parents[1] / "docs"
@@ -44,12 +44,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "million": lambda: speed("million", million.as_table),
     "events": lambda: speed("events", events.as_table),
     "opening": lambda: speed("opening", opening.as_table),
+    "understanding": lambda: speed("understanding", understanding.as_table),
     "off_policy": lambda: speed("off_policy", off_policy.as_table),
     "selection": lambda: speed("selection", selection.as_table),
     "policies": lambda: speed("policies", policies.as_table),
     "drift": lambda: speed("drift", drift.as_table),
     "ranker": lambda: speed("ranker", ranker.as_table),
     "readers": lambda: speed("readers", readers.as_table),
+    "rerankers": lambda: speed("rerankers", rerankers.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
 }
 

@@ -56,6 +56,22 @@ def test_runs(data: Path, tmp_path: Path) -> None:
     assert places.tolist() == list(range(1, len(UTTERANCES), 3))
 
 
+def test_the_time_that_understanding_takes(data: Path, tmp_path: Path) -> None:
+    options = ["--data", data / "hwu64.jsonl", "--requests", "3", "--most", "40", "--out", tmp_path / "results"]
+    words = [str(word) for word in options]
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed.understanding", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = json.loads((tmp_path / "results" / "understanding.json").read_text())
+    assert found["domains"] == 3
+    assert "| slowest re-ranker |" in run.stdout
+
+
 def test_hypotheses_come_back_as_they_were(tmp_path: Path) -> None:
     read = Readers(train_all(prepare(UTTERANCES))).read(["play help by queen", "hello"])
     keep(tmp_path / "kept.npz", read, np.array([7, 9]))
