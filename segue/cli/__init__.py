@@ -47,5 +47,6 @@ for _group, _name, _what in (
 for _command in (
     *(use.demo, use.index, use.ask, use.feedback, use.serve, use.explain),
     *(measure.learn, measure.simulate, measure.evaluate, measure.ubi, understand.train),
+    *(understand.retire, understand.restore),
 ):
     main.add_command(_command)
