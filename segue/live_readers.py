@@ -155,7 +155,11 @@ def restore(store: Store, domain: str) -> Path:
 def _moved(move: Callable[[str], Path], domain: str, known: Mapping[str, Path], state: str) -> Path:
     if f"{PART}{domain}" not in known:
         there = ", ".join(part.removeprefix(PART) for part in known) or "none"
-        raise NotFound(f"No reader of {domain[:100]!r} is {state} in this store.", expected=f"one of: {there}")
+        raise NotFound(
+            f"No reader of {domain[:100]!r} is {state} in this store.",
+            expected=f"one of: {there}",
+            fix="look at the console's page Domains, or train one: segue train reranker --data FILE --model DIR --store DIR",
+        )
     return move(f"{PART}{domain}")
 
 

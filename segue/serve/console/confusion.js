@@ -13,7 +13,7 @@ export function Confusion({ arms, note }) {
   const requests = cell && arm.examples.find(({ meant, went }) => meant === cell.meant && went === cell.went);
   return html`<section class="figure confusion" aria-labelledby="confusion">
     <div class="page-head">
-      <h3 id="confusion">Confusion between domains</h3>
+      <h2 id="confusion">Confusion between domains</h2>
       <div class="switch" role="group" aria-label="Measured with">
         ${arms.map(({ name }, place) => html`<button type="button" aria-pressed=${String(place === chosen)} onClick=${() => choose(place)}>${name}</button>`)}
       </div>
@@ -53,7 +53,7 @@ function Cell({ many, share, meant, went, open, onOpen }) {
 }
 
 function Examples({ meant, went, total, requests }) {
-  return html`<h4>Meant for ${person(meant)}, went to ${person(went)}: ${number(total)}</h4>
+  return html`<h3>Meant for ${person(meant)}, went to ${person(went)}: ${number(total)}</h3>
     ${requests.length ? html`<ul class="examples-of">${requests.map(({ text, read, confidence }) => html`<li key=${text}>
       <a href=${link("/", { q: text })}>${text}</a> <span class="faint">read as</span> ${read} <span class="number faint">${percent(confidence)}</span></li>`)}</ul>
       ${requests.length < total && html`<p class="faint">${requests.length} of them were kept.</p>`}`

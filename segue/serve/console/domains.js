@@ -50,7 +50,7 @@ function decides({ by, without, domains }) {
 function Start({ domains }) {
   const there = domains.length ? "your store" : "a store with catalogues";
   return html`<section class="figure start-readers" aria-labelledby="start-readers">
-    <h3 id="start-readers">Teach ${there} to read requests</h3>
+    <h2 id="start-readers">Teach ${there} to read requests</h2>
     <p>A reader tells the intent and the slots of a request, a re-ranker how likely that is right. Both learn from labelled requests, one JSON object a line:</p>
     <pre>{"text": "play help by the beatles", "domain": "songs", "intent": "play",
  "slots": [{"name": "title", "start": 5, "end": 9}]}</pre>
@@ -79,7 +79,7 @@ function Domain({ domain, hue, items, state, problem, artifact, reader, reranker
   const [tone, word] = STATES[state];
   const name = `domain-${domain}`;
   return html`<section class="figure domain" data-state=${state} data-domain=${domain} data-hue=${hue} aria-labelledby=${name}>
-    <div class="domain-head"><h3 id=${name}>${domain}</h3><span class=${`state ${tone}`}>${word}</span>
+    <div class="domain-head"><h2 id=${name}>${domain}</h2><span class=${`state ${tone}`}>${word}</span>
       <span class="size">${items === null ? "no catalogue" : count(items, "item")}</span></div>
     ${problem && html`<div class="problem">${problem}</div>`}
     ${state === "retired" && html`<p>It is asked only when a request names it. To put it back:</p><pre>segue restore reader --domain ${domain} --store STORE</pre>`}
@@ -124,7 +124,7 @@ function Measured(measured) {
 
 function Between({ confusion, requests }) {
   return html`<${Confusion} arms=${ARMS.map(({ arm, name }) => ({ name, ...confusion[arm] }))}
-    note=${`Of ${count(requests, "labelled request")}, how many went from which domain to which. Before: by the product of the readers' probabilities; after: by re-rankers that had not seen the request. Nobody: what is likelier wrong than right four times over. Press a number to see some of them.`} />`;
+    note=${`Of ${count(requests, "labelled request")}, how many went from which domain to which. Before: by the product of the readers' probabilities; after: by re-rankers that had not seen the request. Nobody: meant for none of these domains, or nothing was likelier right than 20 %. Press a number to see some of them.`} />`;
 }
 
 function Changed({ trained, created, requests, decisions }) {
@@ -132,7 +132,7 @@ function Changed({ trained, created, requests, decisions }) {
   const { changed, listed, "to another domain": moved } = decisions;
   const rows = all ? listed : listed.slice(0, FIRST);
   return html`<section class="figure changed-decisions" aria-labelledby="changed">
-    <h3 id="changed">What the last training changed</h3>
+    <h2 id="changed">What the last training changed</h2>
     <p>${trained.join(", ")}, <${When} at=${created} />: ${changed ? `${number(changed)} of ${count(requests, "decision")} are others than before it, ${number(moved)} of them in another domain.` : `none of ${count(requests, "decision")} is another than before it.`}</p>
     ${rows.length > 0 && html`<div class="scroll"><table class="decisions">
       <caption class="unseen">Changed decisions</caption>
