@@ -17,6 +17,7 @@ from segue.engine import Engine
 from segue.live_readers import retire
 from segue.recipes import learning_report
 from segue.serve.http import make_app
+from tests.spoken_at_home import UTTERANCES
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -534,13 +535,14 @@ def test_domains_without_readers_say_what_to_type(window: Window) -> None:
 
 
 def test_domains_show_what_is_live_and_what_it_measured(window: Window, reading: Engine) -> None:
+    requests, own = len(UTTERANCES), sum(one.domain == "films" for one in UTTERANCES)
     window.open("#/domains")
     page = window.page
     expect(page.locator(".domain h2")).to_have_text(["books", "films", "home"])
     films = page.get_by_role("region", name="films", exact=True)
     expect(films.locator(".domain-head")).to_have_text(re.compile("films.*live.*8 items"))
     expect(films.locator(".facts")).to_contain_text(
-        re.compile(r"re-rankertrained .* from 112 requests, 48 of them its own")
+        re.compile(rf"re-rankertrained .* from {requests} requests, {own} of them its own")
     )
     expect(films.locator(".facts")).to_contain_text("none: it is the first")
     expect(films.locator(".facts")).to_contain_text(reading.store.live_parts("understanding-films").popitem()[1].name)
@@ -548,8 +550,8 @@ def test_domains_show_what_is_live_and_what_it_measured(window: Window, reading:
         ["domain accuracy", "semantic error", "calibration error", "… if confidences were true"]
     )
     expect(page.get_by_role("region", name="home", exact=True).locator(".size")).to_have_text("no catalogue")
-    expect(page.locator(".tiles")).to_contain_text(re.compile(r"requests measured112.*\d+ % → \d+", re.DOTALL))
-    expect(page.locator(".changed-decisions")).to_contain_text(re.compile(r"books, films, home, .* of 112 decisions"))
+    expect(page.locator(".tiles")).to_contain_text(re.compile(rf"requests measured{requests}.*\d+ % → \d+", re.DOTALL))
+    expect(page.locator(".changed-decisions")).to_contain_text(re.compile(rf"books, films, home, .* of {requests} decisions"))
 
 
 def test_reliability_is_drawn_before_and_after_with_its_numbers(window: Window, reading: Engine) -> None:
