@@ -127,7 +127,7 @@ def test_what_goes_live_is_retired_no_more(store: Store, model: Path) -> None:
     go_live(store, model, *DOMAINS)
     retire(store, "films")
     live = LiveReaders(store)
-    assert (live.domains, live.retired) == (("books", "home"), {"films"})
+    assert (live.domains, live.retired) == (("books", "home"), frozenset({"films"}))
     go_live(store, model, "films")
     live.refresh()
     assert (live.domains, live.retired) == (DOMAINS, frozenset())

@@ -60,7 +60,6 @@ CASES: list[tuple[str, list[str], int, tuple[str, ...]]] = [
         ("no reader of 'films' is live", "segue train reranker")),
     ("restoring what was not retired", ["restore", "reader", "--domain", "x" * 300, "--store", "STORE"], 1,
         ("is retired in this store", "none")),
-    ("retiring a ranker", ["retire", "ranker", "--domain", "films", "--store", "STORE"], 2, ("ranker", "no such command")),
     ("evaluation without judgements", ["evaluate", "search", "--catalogue", "FILES/good.csv"], 2,
         ("--judgements", "missing")),
 ]  # fmt: skip

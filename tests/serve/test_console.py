@@ -551,7 +551,9 @@ def test_domains_show_what_is_live_and_what_it_measured(window: Window, reading:
     )
     expect(page.get_by_role("region", name="home", exact=True).locator(".size")).to_have_text("no catalogue")
     expect(page.locator(".tiles")).to_contain_text(re.compile(rf"requests measured{requests}.*\d+ % → \d+", re.DOTALL))
-    expect(page.locator(".changed-decisions")).to_contain_text(re.compile(rf"books, films, home, .* of {requests} decisions"))
+    expect(page.locator(".changed-decisions")).to_contain_text(
+        re.compile(rf"books, films, home, .* of {requests} decisions")
+    )
 
 
 def test_reliability_is_drawn_before_and_after_with_its_numbers(window: Window, reading: Engine) -> None:
