@@ -145,7 +145,7 @@ class Domains:
 
         Raises `NotFound` when the domain is not there or nothing has been indexed.
         """
-        asked = self._asked() if request.domain is None else [request.domain]
+        asked = self._to_ask() if request.domain is None else [request.domain]
         guesses, about = self._guesses(request, asked)
         if request.domain is not None and request.domain not in self._catalogues and guesses:
             asked = []
@@ -175,7 +175,7 @@ class Domains:
             about["retired"] = sorted(self._live.retired)
         return Meant(tuple(found[at] for at in order), understood, about)
 
-    def _asked(self) -> list[str]:
+    def _to_ask(self) -> list[str]:
         """The domains to ask when a request names none. Raises `NotFound` when all of them are retired."""
         names, retired = self.names(), self._live.retired
         asked = [name for name in names if name not in retired]
