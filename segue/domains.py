@@ -88,6 +88,11 @@ class Domains:
         """Domains that hold at least one item, sorted."""
         return sorted(name for name, catalogue in self._catalogues.items() if len(catalogue.snapshot))
 
+    @property
+    def readers(self) -> LiveReaders:
+        """What of readers and re-rankers is live."""
+        return self._live
+
     def get(self, name: str) -> Catalogue:
         """Raises `NotFound` for a domain that is not there."""
         if name not in self._catalogues:
@@ -134,14 +139,14 @@ class Domains:
 
     def meant(self, request: Request, memory: Memory) -> Meant:
         """What the request means: by the live readers and re-rankers, when every domain that holds something has a reader; else
-        by the fitted choice.
+        by the fitted choice. A domain that was retired is left out, unless the request names it.
 
         What people took for the same words before counts as choices observed: the confidences are the mean of a Dirichlet
         posterior whose prior, worth `_PRIOR` weighted actions, is the confidence of each domain's best hypothesis.
 
         Raises `NotFound` when the domain is not there or nothing has been indexed.
         """
-        asked = self.names() if request.domain is None else [request.domain]
+        asked = self._to_ask() if request.domain is None else [request.domain]
         catalogues = [self.get(name).snapshot for name in asked if name in self._catalogues]
         spoken = listen(request.text)
         queries = _asked(request, spoken, catalogues, _once(self._encoder.encode))
@@ -166,8 +171,22 @@ class Domains:
         found = [replace(one, confidence=share) for one, share in zip(hypotheses, shares.tolist(), strict=True)]
         order = np.argsort(-shares, kind="stable").tolist()
         understood = [Understood(found[at], queries[at], catalogues[at]) for at in order if at < len(asked)]
+        if request.domain is None and self._live.retired:
+            about["retired"] = sorted(self._live.retired)
         held = any(one.catalogue.text.holds_title(one.query.text) for one in understood)
         return Meant(tuple(found[at] for at in order), understood, held, about)
+
+    def _to_ask(self) -> list[str]:
+        """The domains to ask when a request names none. Raises `NotFound` when all of them are retired."""
+        names, retired = self.names(), self._live.retired
+        asked = [name for name in names if name not in retired]
+        if names and not asked and not self._live.domains:
+            raise NotFound(
+                f"All domains are retired: {', '.join(names)}.",
+                expected="one that is not, or a request that names one",
+                fix=f"segue restore reader --domain {names[0]} --store DIR",
+            )
+        return asked
 
     def _guesses(
         self, request: Request, asked: Sequence[str], queries: Sequence[Query], catalogues: Sequence[Snapshot]

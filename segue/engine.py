@@ -21,6 +21,7 @@ from segue.encode.quantised import OnnxEncoder
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
 from segue.learned import Learned
+from segue.live_readers import LiveReaders
 from segue.page import make_page, worth_asking
 from segue.rank.features import Features
 from segue.rank.ranker import LiveRankers
@@ -334,6 +335,11 @@ class Engine:
         """The last answers, newest first, as they were logged, without what the policy learns from."""
         bodies = [dict(event.body) for event in self.log.recent("answer", limit)]
         return [{key: value for key, value in body.items() if key != "learning"} for body in bodies]
+
+    def readers(self) -> LiveReaders:
+        """What understands requests now: readers and re-rankers, those that were retired, and those that cannot be used."""
+        self._look_around()
+        return self.domains.readers
 
     # -- catalogues ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +41,9 @@ UNDO = "undo"
 _FORMAT = 1
 _MINILM = "encoder-minilm"
 _UNFINISHED = ".new"
+_RETIRED = "retired:"
+"""Before the name of a part in live.json: nothing plays the part, and this did."""
+
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -120,16 +123,34 @@ class Store:
         found = self._pointers()
         return {part: self.artifacts / found[part] for part in sorted(found) if part.startswith(prefix)}
 
+    def retired_parts(self, prefix: str) -> dict[str, Path]:
+        """As `live_parts`, of the parts that `retire` took away."""
+        return {part.removeprefix(_RETIRED): folder for part, folder in self.live_parts(f"{_RETIRED}{prefix}").items()}
+
     def go_live(self, part: str, artifact: Path) -> None:
         """Let an artifact of this store play `part` from the next opening on; the old one stays where it is."""
+        self._point(lambda live: {**_without(live, part), part: artifact.name}, part)
+
+    def retire(self, part: str) -> Path:
+        """Let nothing play `part` any more; what played it stays where it is. Returns its folder; raises `NotFound` when nothing
+        does."""
+        self._point(lambda live: {**_without(live, part), f"{_RETIRED}{part}": _taken(live, part)}, part)
+        return self.retired_parts(part)[part]
+
+    def restore(self, part: str) -> Path:
+        """Let what played `part` before it was retired play it again. Returns its folder; raises `NotFound` when nothing did."""
+        self._point(lambda live: {**_without(live, part), part: _taken(live, f"{_RETIRED}{part}")}, part)
+        return self.live_parts(part)[part]
+
+    def _point(self, change: Callable[[dict[str, str]], dict[str, str]], part: str) -> None:
         try:
             with FileLock(self.folder / "live.lock", timeout=30):
-                _write(self.folder / "live.json", orjson.dumps({**self._pointers(), part: artifact.name}))
+                _write(self.folder / "live.json", orjson.dumps(change(self._pointers())))
         except (OSError, Timeout) as error:
             raise Unavailable(
-                f"{artifact.name[:100]} could not be made the live {part}: {error}.",
+                f"The live {part} could not be changed: {error}.",
                 expected="a store with free space that this process may write",
-                fix="run the same command again; the old one is live until then",
+                fix="run the same command again; it is as it was until then",
             ) from error
 
     def encoder(self) -> Path:
@@ -159,6 +180,16 @@ class Store:
                 fix="restore it, or delete it",
             )
         return {part: Path(name).name for part, name in found.items()}
+
+
+def _without(live: Mapping[str, str], part: str) -> dict[str, str]:
+    return {name: artifact for name, artifact in live.items() if name not in (part, f"{_RETIRED}{part}")}
+
+
+def _taken(live: Mapping[str, str], part: str) -> str:
+    if part not in live:
+        raise NotFound(f"Nothing is {part} in this store.", expected=f"one of: {', '.join(sorted(live)) or 'none yet'}")
+    return live[part]
 
 
 def make_encoder(folder: Path, *options: str) -> None:

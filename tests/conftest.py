@@ -11,6 +11,12 @@ from segue.encode.pretrained import TorchEncoder, minilm
 from segue.encode.quantised import OnnxEncoder
 from segue.encode.states import StatesEncoder
 from segue.engine import Engine
+from segue.live_readers import publish
+from segue.recipes.train_reader import folder, train_reader
+from segue.recipes.train_reranker import train_reranker
+from segue.understand.interpreter import REPORTS, RERANKERS
+from tests.spoken import write
+from tests.spoken_at_home import UTTERANCES
 
 
 @pytest.fixture(scope="session")
@@ -153,3 +159,26 @@ def engine(tmp_path: Path, encoder: OnnxEncoder) -> Iterator[Engine]:
         opened.index(FILMS, domain="films")
         opened.index(BOOKS, domain="books")
         yield opened
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Readers of books, films and a home, with re-rankers and what these were measured at; beside the requests."""
+    data = write(tmp_path_factory.mktemp("taught") / "requests.jsonl", UTTERANCES)
+    train_reader(data, data.parent / "model", processes=1)
+    train_reranker(data, data.parent / "model", processes=1)
+    return data.parent / "model"
+
+
+@pytest.fixture
+def reading(engine: Engine, taught: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The small store, understood by readers that are live, of which it hears at every request."""
+    monkeypatch.setattr("segue.engine._REFRESH", -1.0)
+    publish(
+        engine.store,
+        {
+            name: (folder(taught, name), folder(taught / RERANKERS, name), folder(taught / REPORTS, name))
+            for name in ("books", "films", "home")
+        },
+    )
+    return engine

@@ -19,66 +19,10 @@ from segue.recipes.train_reader import folder, train_reader
 from segue.recipes.train_reranker import train_reranker
 from segue.records import Hypothesis, Result
 from segue.store import Store
-from segue.understand.hypotheses import Interpretation, Slot, Utterance
 from segue.understand.interpreter import RERANKERS, Interpreter
 from segue.understand.reranker import product
 from tests.spoken import write
-
-_TITLES = {
-    "films": (
-        "psycho",
-        "the birds",
-        "love story",
-        "love actually",
-        "some like it hot",
-        "the apartment",
-        "jaws",
-        "heat",
-    ),
-    "books": (
-        "love in the time of cholera",
-        "the shining",
-        "emma",
-        "dune",
-        "ulysses",
-        "beloved",
-        "walden",
-        "persuasion",
-    ),
-}
-_BOTH = ("mary poppins", "dracula", "carrie", "rebecca", "misery", "jane eyre", "little women", "great expectations")
-_ASKED = {"films": "watch", "books": "read"}
-_ROOMS = ("kitchen", "bedroom", "hall", "garage", "office", "cellar", "attic", "bathroom")
-
-
-def _said(domain: str, intent: str, before: str, name: str, words: str, after: str = "") -> Utterance:
-    text = f"{before}{words}{after}"
-    return Utterance(text, domain, Interpretation(intent, (Slot(name, len(before), len(before) + len(words)),)))
-
-
-UTTERANCES = [
-    *(
-        _said("films", "watch", how, "title", title, end)
-        for title in _TITLES["films"]
-        for how, end in (("watch ", ""), ("the movie ", ""), ("show me the film ", ""), ("", ""), ("", " on the tv"))
-    ),
-    *(
-        _said("books", "read", how, "title", title, end)
-        for title in _TITLES["books"]
-        for how, end in (("read ", ""), ("the novel ", ""), ("open the book ", ""), ("", ""), ("", " on my reader"))
-    ),
-    *(_said(domain, intent, "", "title", title) for domain, intent in _ASKED.items() for title in _BOTH),
-    *(
-        _said("home", "switch_on", how, "room", room, end)
-        for room in _ROOMS
-        for how, end in (
-            ("turn on the lights in the ", ""),
-            ("switch the ", " lamp on"),
-            ("more light in the ", " please"),
-        )
-    ),
-]
-"""Films and books have titles of the store's catalogues, and some that both have, alike; home has no catalogue."""
+from tests.spoken_at_home import BOTH, TITLES, UTTERANCES
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +212,7 @@ def test_what_went_to_the_wrong_domain_trains_the_reranker(
 ) -> None:
     monkeypatch.setattr(module, "_REFRESH", -1.0)
     train_reranker(data, model, store=stored.store.folder, processes=1)
-    wrong = [f"watch {title}" for title in (*_TITLES["films"], *_BOTH)]
+    wrong = [f"watch {title}" for title in (*TITLES["films"], *BOTH)]
     wrong = [text for text in wrong if text not in {one.text for one in UTTERANCES}]
 
     def books(text: str) -> float:

@@ -105,6 +105,27 @@ def test_what_is_live_is_a_pointer(tmp_path: Path) -> None:
     assert store.live("encoder") == store.artifacts / "outside"
 
 
+def test_what_is_retired_can_be_restored(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    for part in ("reader-a", "reader-b"):
+        store.go_live(part, store.artifacts / part.upper())
+    assert store.retire("reader-a") == store.artifacts / "READER-A"
+    assert store.live("reader-a") is None
+    assert store.live_parts("reader-") == {"reader-b": store.artifacts / "READER-B"}
+    assert Store.open(store.folder).retired_parts("reader-") == {"reader-a": store.artifacts / "READER-A"}
+    with pytest.raises(NotFound, match="Nothing is reader-a"):
+        store.retire("reader-a")
+    assert store.restore("reader-a") == store.artifacts / "READER-A"
+    assert store.live("reader-a") == store.artifacts / "READER-A"
+    assert store.retired_parts("") == {}
+    with pytest.raises(NotFound):
+        store.restore("reader-a")
+    store.retire("reader-a")
+    store.go_live("reader-a", store.artifacts / "another")  # what goes live takes the place of what was retired
+    assert store.retired_parts("") == {}
+    assert sorted(store.live_parts("")) == ["reader-a", "reader-b"]
+
+
 def test_the_encoder_is_made_once(tmp_path: Path, texts: list[str], encoder: OnnxEncoder) -> None:
     """By a process of its own, from the installed model."""
     store = Store.open(tmp_path / "store")

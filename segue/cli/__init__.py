@@ -31,6 +31,8 @@ _TRAIN = {
     "reader": ("understand:reader", "A reader for each domain of labelled requests: domain, intent and slots."),
     "reranker": ("understand:reranker", "A re-ranker for each domain, alone, so that domains compare."),
 }
+_RETIRE = {"reader": ("understand:retire_reader", "Ask a domain no more, unless a request names it.")}
+_RESTORE = {"reader": ("understand:restore_reader", "Ask a domain again that was retired.")}
 _UBI = {
     "import": ("learning:import_", "Learn from the queries and events of FILE."),
     "export": ("learning:export", "Write the log to FILE."),
@@ -76,6 +78,16 @@ def evaluate() -> None:
 @main.group(cls=Commands, later=_TRAIN)
 def train() -> None:
     """Train what understands a request."""
+
+
+@main.group(cls=Commands, later=_RETIRE)
+def retire() -> None:
+    """Take a trained part of a running store off."""
+
+
+@main.group(cls=Commands, later=_RESTORE)
+def restore() -> None:
+    """Put back what was retired."""
 
 
 @main.group(cls=Commands, later=_UBI)

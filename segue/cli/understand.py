@@ -4,12 +4,14 @@ from pathlib import Path
 
 import click
 
-from segue.cli.common import json_option, print_json, say
+from segue import live_readers
+from segue.cli.common import json_option, print_json, say, store_option
 from segue.recipes.evaluate_reader import as_table, evaluate_reader, warnings
 from segue.recipes.progress import Steps
 from segue.recipes.reranker_report import as_text
 from segue.recipes.train_reader import train_reader
 from segue.recipes.train_reranker import train_reranker
+from segue.store import Store
 
 data_option = click.option(
     "--data",
@@ -17,6 +19,7 @@ data_option = click.option(
     required=True,
     help="JSON Lines with text, domain, intent, slots (.gz accepted).",
 )
+retired_option = click.option("--domain", required=True, help="The reader's domain.")
 
 
 @click.command("reader")
@@ -111,6 +114,33 @@ def reranker(
         return
     for line in as_text(result):
         click.echo(line)
+
+
+@click.command("reader")
+@retired_option
+@store_option
+def retire_reader(domain: str, store: Path) -> None:
+    """Ask a domain no more, unless a request names it. The other domains go on by their readers, and score as before.
+
+    A server notices by itself, within a second of the next request. What is retired stays in the store: `segue restore reader`
+    puts it back, and so does training it with --store.
+
+    \b
+    segue retire reader --domain music --store store
+    """
+    click.echo(f"{domain}: retired is {live_readers.retire(Store.open(store, create=False), domain).name}.")
+
+
+@click.command("reader")
+@retired_option
+@store_option
+def restore_reader(domain: str, store: Path) -> None:
+    """Ask a domain again that was retired, as it was understood before. A server notices by itself.
+
+    \b
+    segue restore reader --domain music --store store
+    """
+    click.echo(f"{domain}: live is {live_readers.restore(Store.open(store, create=False), domain).name}.")
 
 
 @click.command("reader")

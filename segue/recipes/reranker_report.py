@@ -1,5 +1,10 @@
-"""What re-rankers change: semantic errors and calibration before and after, decisions that changed, and pictures of it."""
+"""What re-rankers change: semantic errors and calibration before and after, decisions that changed, and pictures of it.
 
+What is printed compares with the re-rankers that were there before. What is kept beside a re-ranker (`kept`) compares with the
+product of the readers' probabilities, so that it says the same after every training.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,21 +13,28 @@ from typing import Any
 import numpy as np
 
 from segue.recipes.pictures import draw_confusion, draw_reliability
-from segue.understand.calibration import calibration_floor, expected_calibration_error, reliability
+from segue.understand.calibration import Reliability, calibration_floor, expected_calibration_error, reliability
 from segue.understand.hypotheses import Flags, Hypotheses, Utterance
 from segue.understand.interpreter import Interpreted
-from segue.understand.measures import Outcomes, confusion, outcomes
-from segue.understand.merging import Merged
+from segue.understand.measures import Outcomes, confusion, journeys, outcomes
+from segue.understand.merging import LEAST, Merged
 
 _LISTED = 50
+
+_SHOWN, _KEPT = 5, 500
+"""Requests that are kept of each two domains that were confused, and in all: of what is confused most often."""
+
+BEFORE, AFTER = "product", "re-ranker"
+"""The arms of what is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The same requests and hypotheses `before` and `after`. What was fitted is measured as `held_out`: by re-rankers that had
-    not seen the request."""
+    """The same requests and hypotheses without re-rankers (`product`), `before` and `after`. What was fitted is measured as
+    `held_out`: by re-rankers that had not seen the request."""
 
     utterances: Sequence[Utterance]
+    product: Interpreted
     before: Interpreted
     after: Interpreted
     held_out: Interpreted
@@ -75,7 +87,7 @@ def _row(came: Mapping[str, Outcomes], went: Mapping[str, Flags], meant: Flags) 
 
 
 def _changes(comparison: Comparison) -> dict[str, Any]:
-    """How many of the first interpretations changed, and the first of them."""
+    """How many of the first interpretations changed, and some of them: of all domains, in whatever order a file has them."""
     old, new = comparison.before.leading(), comparison.after.leading()
     went = _went(old), _went(new)
     places = [np.where(merged.best() >= 0, np.append(merged.place, -1)[merged.best()], -1) for merged in (old, new)]
@@ -89,7 +101,7 @@ def _changes(comparison: Comparison) -> dict[str, Any]:
             "after": _described(tables, went[1][at], int(places[1][at]), said[at].text),
             "right": said[at].domain,
         }
-        for at in changed[:_LISTED].tolist()
+        for at in changed[:: max(1, -(-len(changed) // _LISTED))].tolist()
     ]
     return {
         "changed": len(changed),
@@ -104,6 +116,88 @@ def _described(tables: Mapping[str, Hypotheses], domain: str, place: int, text: 
     meaning = tables[domain].meanings[place]
     slots = ", ".join(f"{slot.name}: {text[slot.start : slot.end]}" for slot in meaning.slots)
     return f"{domain} {meaning.intent}" + (f" ({slots})" if slots else "")
+
+
+def kept(comparison: Comparison, trained: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By domain that was `trained`, what is kept beside its re-ranker, as plain data. Its own figures and `reliability`, of the
+    requests that went to it; and the same in all of them: the figures of all requests, the confusion between domains, and which
+    decisions changed against the re-rankers before. A request of which nothing is likely right went to "other"."""
+    found = {BEFORE: comparison.product, AFTER: comparison.held_out}
+    merged = {arm: one.leading() for arm, one in found.items()}
+    said = comparison.utterances
+    came = {arm: outcomes(merged[arm], _tables(one, merged[arm]), said) for arm, one in found.items()}
+    went = {arm: _went(one) for arm, one in merged.items()}
+    meant = np.array([one.domain for one in said], dtype=object)
+    everything = np.ones(len(said), dtype=bool)
+    shared = {
+        "trained": list(trained),
+        "requests": len(said),
+        "all": _row(came, dict.fromkeys(found, everything), everything),
+        "confusion": {arm: _confusion(found[arm], merged[arm], said) for arm in found},
+        "decisions": _changes(comparison),
+    }
+    kept = {}
+    for domain in trained:
+        here = {arm: went[arm] == domain for arm in found}
+        curves = {arm: reliability(one.confidence[here[arm]], one.right[here[arm]]) for arm, one in came.items()}
+        own = _row(came, here, meant == domain)
+        kept[domain] = {
+            "own": own | {"reliability": {arm: _bins(curve) for arm, curve in curves.items()}},
+            "run": shared,
+        }
+    return kept
+
+
+def _bins(curve: Reliability) -> list[dict[str, float]]:
+    """Those that something fell into, each with the confidences it is `from` and `to`."""
+    count = len(curve.count)
+    return [
+        {
+            "from": place / count,
+            "to": (place + 1) / count,
+            "requests": int(curve.count[place]),
+            **{name: float(getattr(curve, name)[place]) for name in ("confidence", "accuracy", "low", "high")},
+        }
+        for place in np.flatnonzero(curve.count).tolist()
+    ]
+
+
+def _confusion(found: Interpreted, merged: Merged, said: Sequence[Utterance]) -> dict[str, Any]:
+    names, counts = confusion(merged, said, least=LEAST)
+    return {"names": list(names), "counts": counts.tolist(), "examples": _confused(found, merged, said)}
+
+
+def _confused(found: Interpreted, merged: Merged, said: Sequence[Utterance]) -> list[dict[str, Any]]:
+    """Some requests of each two domains that were taken for each other, with what was read: the most frequent first."""
+    names, meant, went = journeys(merged, said, least=LEAST)
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for at in np.flatnonzero(meant != went).tolist():
+        cells[int(meant[at]), int(went[at])].append(at)
+    tables, best, confidence = _tables(found, merged), merged.best(), merged.confidences()
+    listed: list[dict[str, Any]] = []
+    room = _KEPT
+    for (row, column), places in sorted(cells.items(), key=lambda cell: (-len(cell[1]), cell[0])):
+        some = places[: min(_SHOWN, room)]
+        room -= len(some)
+        if not some:
+            break
+        requests = [
+            {
+                "text": said[at].text,
+                "read": _read(tables, merged, int(best[at]), said[at].text),
+                "confidence": float(confidence[at]),
+            }
+            for at in some
+        ]
+        listed.append({"meant": names[row], "went": names[column], "requests": requests})
+    return listed
+
+
+def _read(tables: Sequence[Hypotheses], merged: Merged, at: int, text: str) -> str:
+    if at < 0:
+        return "nothing"
+    table = tables[merged.domain[at]]
+    return _described({table.domain: table}, table.domain, int(merged.place[at]), text)
 
 
 def draw(comparison: Comparison, folder: Path) -> list[Path]:
@@ -121,7 +215,7 @@ def draw(comparison: Comparison, folder: Path) -> list[Path]:
                 came.confidence[went == domain], came.right[went == domain]
             )
         files.append(folder / f"confusion-{arm}.png")
-        draw_confusion(*confusion(merged, said), files[-1])
+        draw_confusion(*confusion(merged, said, least=LEAST), files[-1])
     draw_reliability(panels, files[0])
     return files
 

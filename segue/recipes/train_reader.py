@@ -14,7 +14,7 @@ from segue.errors import Corrupt, InvalidInput, NotFound
 from segue.store import make_encoder
 from segue.understand.corpus import prepare
 from segue.understand.hypotheses import NOBODY
-from segue.understand.interpreter import RERANKERS
+from segue.understand.interpreter import REPORTS, RERANKERS
 from segue.understand.labelled import load
 from segue.understand.parallel import train_domains
 from segue.understand.reader import KIND
@@ -26,7 +26,7 @@ BLOCK = 3
 OUT_OF_FOLD = "out-of-fold"
 """The folder of what was read out of fold, to train re-rankers on."""
 
-RESERVED = (ENCODER, RERANKERS, OUT_OF_FOLD)
+RESERVED = (ENCODER, RERANKERS, REPORTS, OUT_OF_FOLD)
 """What a domain's own folder is never called."""
 
 

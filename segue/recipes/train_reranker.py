@@ -20,14 +20,24 @@ from segue.errors import InvalidInput, NotFound
 from segue.live_readers import publish
 from segue.recipes.corrections import Correction, corrections, known_texts
 from segue.recipes.read_ahead import read_ahead, reader_kinds
-from segue.recipes.reranker_report import Comparison, draw, report
+from segue.recipes.reranker_report import Comparison, draw, kept, report
 from segue.recipes.train_reader import folder
 from segue.recipes.train_reader import replace as put
 from segue.resolution import resolution
 from segue.understand.features import Context, extended
 from segue.understand.hypotheses import Floats, Hypotheses, Interpretation, Judged, Utterance, judge
-from segue.understand.interpreter import RERANKERS, Interpreted, Resolution, reranker_folders, resolved, weigh
+from segue.understand.interpreter import (
+    REPORTS,
+    RERANKERS,
+    Interpreted,
+    Resolution,
+    reranker_folders,
+    resolved,
+    weigh,
+)
 from segue.understand.labelled import load
+from segue.understand.measured import KIND as REPORT_KIND
+from segue.understand.measured import write_report
 from segue.understand.readers import ENCODER, Readers
 from segue.understand.reranker import KIND, Reranker, fit
 
@@ -90,7 +100,10 @@ def train_reranker(
         given = _with_corrections(model, utterances, ahead, told, old, resolution(snapshots), context)
         result = _train(given, model, old, wanted, match, pictures, progress)
         result["corrections"] = dict(sorted(Counter(one.domain for one in told).items()))
-        places = {name: (folder(model, name), folder(model / RERANKERS, name)) for name in wanted}
+        places = {
+            name: (folder(model, name), *(folder(model / beside, name) for beside in (RERANKERS, REPORTS)))
+            for name in wanted
+        }
         encoder = model / ENCODER if any(kinds[name] for name in wanted) else None
         result["live"] = publish(engine.store, places, encoder=encoder) if live else {}
     return result
@@ -195,6 +208,7 @@ def _train(
         place = folder(model / RERANKERS, domain)
         place.parent.mkdir(exist_ok=True)
         hashes[domain] = put(place, KIND, partial(_write, new[domain]))
+    _keep_reports(model, comparison, wanted, given)
     if pictures is not None:
         draw(comparison, pictures)
     return {
@@ -206,6 +220,20 @@ def _train(
         "passed over": sorted(old.keys() - there.keys()),
         **report(comparison),
     }
+
+
+def _keep_reports(model: Path, comparison: Comparison, wanted: Sequence[str], given: _From) -> None:
+    """Beside the re-rankers: what scores depend on stays the same to the last byte, whatever was measured."""
+    told = Counter(one.domain for one in given.utterances[given.labelled :])
+    for domain, about in kept(comparison, wanted).items():
+        place = folder(model / REPORTS, domain)
+        place.parent.mkdir(exist_ok=True)
+        about["own"]["corrections"] = told[domain]
+        put(place, REPORT_KIND, partial(_write_report, about, f"report of {domain}"))
+
+
+def _write_report(about: Mapping[str, Any], name: str, place: Path, parent: str | None) -> Any:
+    return write_report(place, about, name=name, parent=parent)
 
 
 def _fitted(table: Hypotheses, judged: Judged, given: _From, old: Reranker | None) -> Reranker:
@@ -251,12 +279,14 @@ def _compared(
     said = given.utterances[: given.labelled]
     texts, contexts = [one.text for one in said], [one.context for one in said]
     tables = [_first(table, given.labelled) for table in given.tables.values()]
-    before, after = (weigh(tables, texts, contexts, rerankers, given.resolution) for rerankers in (old, new))
+    product, before, after = (
+        weigh(tables, texts, contexts, rerankers, given.resolution) for rerankers in ({}, old, new)
+    )
     confidences = [
         held_out[table.domain][: len(table)] if table.domain in held_out else confidence
         for table, confidence in zip(after.tables, after.confidences, strict=True)
     ]
-    return Comparison(said, before, after, replace(after, confidences=confidences))
+    return Comparison(said, product, before, after, replace(after, confidences=confidences))
 
 
 def _first(table: Hypotheses, requests: int) -> Hypotheses:

@@ -198,6 +198,58 @@ class PoliciesBody(BaseModel):
     policies: dict[str, dict[str, Any]] = Field(description="By policy: estimates with intervals and warnings.")
 
 
+class PartBody(BaseModel):
+    """A trained part: its content's hash, that of the one that it replaced, and when it was made, in seconds since 1970."""
+
+    hash: str
+    parent: str | None
+    created: float
+
+
+class ReaderBody(PartBody):
+    """What reads a domain's requests."""
+
+    encoder: bool = Field(description="Whether it stands beside the small encoder.")
+
+
+class RerankerBody(PartBody):
+    """What a reader's probabilities are worth."""
+
+    requests: int | None = Field(description="Requests of all domains that it was trained from.")
+
+
+class ReadDomainBody(BaseModel):
+    """What understands the requests of one domain."""
+
+    domain: str
+    items: int | None = Field(description="Items in its catalogue; null without one.")
+    state: Literal["live", "retired", "refused", "none"] = Field(
+        description="Of its reader. retired: asked only by name; refused: it cannot be used, see the problem."
+    )
+    problem: str | None
+    artifact: str | None = Field(description="The folder among the store's artifacts.")
+    reader: ReaderBody | None
+    reranker: RerankerBody | None
+    measured: dict[str, Any] | None = Field(
+        description="With the reader's probabilities alone (product) and with the re-ranker: domain accuracy, semantic error, "
+        "calibration error and its floor, and the bins of a reliability diagram."
+    )
+
+
+class UnderstandingBody(BaseModel):
+    """What understands requests."""
+
+    by: Literal["readers", "choice"] = Field(description="What decides: the readers, or the choice fitted on titles.")
+    without: list[str] = Field(
+        description="Domains that hold items and have no reader: while there are, the choice decides."
+    )
+    domains: list[ReadDomainBody]
+    run: dict[str, Any] | None = Field(
+        description="What the last training of re-rankers measured: confusion between domains with examples, and the decisions "
+        "that changed; null before the first one."
+    )
+
+
 class Rejected(BaseModel):
     """A row that was kept out."""
 

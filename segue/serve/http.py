@@ -53,6 +53,7 @@ def _add_routes(app: FastAPI, routes: Routes) -> None:
         ("GET", "/v1/actions", routes.actions, bodies.ActionsBody),
         ("GET", "/v1/learning", routes.learning, bodies.LearningBody),
         ("GET", "/v1/learning/policies", routes.policies, bodies.PoliciesBody),
+        ("GET", "/v1/understanding", routes.understanding, bodies.UnderstandingBody),
         ("PUT", "/v1/domains/{domain}/items", routes.put_items, bodies.PutBody),
         ("DELETE", "/v1/domains/{domain}/items", routes.delete_items, bodies.DeletedBody),
         ("GET", "/healthz", routes.health, bodies.HealthBody),

@@ -14,6 +14,7 @@ from segue.engine import Engine
 from segue.recipes.evaluate_policy import evaluate_policy
 from segue.recipes.explain import explained
 from segue.recipes.learning_report import LearningReport
+from segue.recipes.understanding_report import understanding_report
 from segue.serve.bodies import Act, Ask, DeleteItems, PutItems
 from segue.serve.metrics import Metrics
 from segue.store import UNDO
@@ -79,6 +80,14 @@ class Routes:
         what the memory holds. At most two seconds old.
         """
         return _json(await _in(self._looking, self._learning.body))
+
+    async def understanding(self) -> Response:
+        """What understands requests, by domain
+
+        Readers and re-rankers: what is live or retired, where it came from, how well its confidences hold with and without the
+        re-ranker; which domains were taken for which; and what the last training changed.
+        """
+        return _json(await _in(self._looking, partial(understanding_report, self._engine)))
 
     async def policies(
         self,

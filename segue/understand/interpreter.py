@@ -21,6 +21,9 @@ from segue.understand.reranker import Reranker
 RERANKERS = "rerankers"
 """The folder of re-rankers, beside the readers' own folders."""
 
+REPORTS = "reports"
+"""The folder of what re-rankers were measured at, beside the readers' own folders too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:

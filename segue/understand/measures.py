@@ -153,14 +153,24 @@ def _interval(drawn: Floats) -> tuple[float, float]:
     return low, high
 
 
-def confusion(found: Merged, utterances: Sequence[Utterance]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Names of domains, and how many requests for the domain of each row went to that of each column; requests for other
-    domains, or for none, and those without a hypothesis stand last as "other"."""
+def confusion(
+    found: Merged, utterances: Sequence[Utterance], *, least: float = 0.0
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names of domains, and how many requests for the domain of each row went to that of each column, int64 [d, d]. Last stands
+    "other": requests for other domains, or for none; and those of which no hypothesis is likelier right than `least`."""
+    names, meant, went = journeys(found, utterances, least=least)
+    counts = np.bincount(meant * len(names) + went, minlength=len(names) ** 2)
+    return names, counts.reshape(len(names), len(names))
+
+
+def journeys(
+    found: Merged, utterances: Sequence[Utterance], *, least: float = 0.0
+) -> tuple[tuple[str, ...], Places, Places]:
+    """What `confusion` counts: the names, and for each request the places of the domain it was meant for and of that it went to,
+    int64 [r] both."""
     names = (*sorted(found.domains), "other")
     at = {name: place for place, name in enumerate(names)}
     meant = np.array([at.get(said.domain, len(names) - 1) for said in utterances], dtype=np.int64)
     place = np.array([at[name] for name in found.domains] + [len(names) - 1], dtype=np.int64)
-    best = found.best()
-    given = place[np.where(best >= 0, np.append(found.domain, -1)[best], -1)]
-    counts = np.bincount(meant * len(names) + given, minlength=len(names) ** 2)
-    return names, counts.reshape(len(names), len(names))
+    best = np.where(found.confidences() < least, -1, found.best())
+    return names, meant, place[np.where(best >= 0, np.append(found.domain, -1)[best], -1)]

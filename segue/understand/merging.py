@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from segue.errors import InvalidInput
 from segue.understand.hypotheses import Floats, Hypotheses, Places
 
+LEAST = 0.2
+"""A request of which nothing is likelier right than this is nobody's."""
+
 
 class Decision(IntEnum):
     """What to do with a request."""
@@ -125,7 +128,7 @@ def leading(tables: Sequence[tuple[Hypotheses, Floats]], *, requests: int) -> Me
     return Merged(domains, domain[at].astype(np.int64), place[domain[at], at], best[domain[at], at], starts)
 
 
-def decide(merged: Merged, *, least: float = 0.2, close: float = 0.15) -> NDArray[np.int8]:
+def decide(merged: Merged, *, least: float = LEAST, close: float = 0.15) -> NDArray[np.int8]:
     """A `Decision` for each request, int8 [r].
 
     Nobody's where the best hypothesis is right with less than `least`, else to be asked back where the second is nearer than

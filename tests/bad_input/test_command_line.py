@@ -53,6 +53,13 @@ CASES: list[tuple[str, list[str], int, tuple[str, ...]]] = [
     ("serving a store that is not there", ["serve", "--store", "FILES/nowhere"], 1, ("nowhere",)),
     ("serving on port 0", ["serve", "--store", "STORE", "--port", "0"], 2, ("0", "range")),
     ("serving on port 99999", ["serve", "--store", "STORE", "--port", "99999"], 2, ("99999", "range")),
+    ("retiring without a domain", ["retire", "reader", "--store", "STORE"], 2, ("--domain", "missing")),
+    ("retiring of a store that is not there", ["retire", "reader", "--domain", "films", "--store", "FILES/nowhere"], 1,
+        ("nowhere",)),
+    ("retiring what has no reader", ["retire", "reader", "--domain", "films", "--store", "STORE"], 1,
+        ("no reader of 'films' is live", "segue train reranker")),
+    ("restoring what was not retired", ["restore", "reader", "--domain", "x" * 300, "--store", "STORE"], 1,
+        ("is retired in this store", "none")),
     ("evaluation without judgements", ["evaluate", "search", "--catalogue", "FILES/good.csv"], 2,
         ("--judgements", "missing")),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from segue import artifact
 from segue.cli import main
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
-from segue.errors import InvalidInput, NotFound
+from segue.errors import Corrupt, InvalidInput, NotFound
 from segue.events import Event
 from segue.recipes import read_ahead as ahead
 from segue.recipes import train_reranker as recipe
@@ -25,6 +25,8 @@ from segue.recipes.train_reranker import train_reranker
 from segue.store import ACTIONS, Store
 from segue.understand.hypotheses import Utterance
 from segue.understand.interpreter import Interpreter
+from segue.understand.measured import KIND as REPORT
+from segue.understand.measured import read_report
 from segue.understand.reranker import Reranker
 from tests.spoken import UTTERANCES, write
 
@@ -107,7 +109,8 @@ def test_one_domain_alone_leaves_files_and_scores_byte_for_byte(model: Path, tmp
     after, reread = _files(model), Interpreter.open(model).interpret(texts)
     trained = {name for name in before if not name.startswith("out-of-fold/")}
     assert {name.split("/")[1] for name in trained if before[name] != after[name]} == {"music"}
-    assert all(name.startswith("rerankers/music/") for name in trained if before[name] != after[name])
+    changed = [name for name in trained if before[name] != after[name]]
+    assert all(name.startswith(("rerankers/music/", "reports/music/")) for name in changed)
     for table, old, new in zip(read.tables, read.confidences, reread.confidences, strict=True):
         assert (old.tobytes() == new.tobytes()) == (table.domain != "music")
     assert list(result["trained"]) == ["music"]
@@ -132,7 +135,48 @@ def test_changed_decisions_are_counted_and_listed(data: Path, model: Path) -> No
         result["domains"]["music"]["before"]["semantic error"] > result["domains"]["music"]["after"]["semantic error"]
     )
     after = _files(model)
-    assert [name for name in before if before[name][0] != after[name][0]] == ["rerankers/music/manifest.json"]
+    changed = [name for name in before if before[name][0] != after[name][0]]
+    assert changed == ["reports/music/manifest.json", "reports/music/report.json", "rerankers/music/manifest.json"]
+
+
+def test_what_was_measured_is_kept_beside_each_reranker(data: Path, model: Path) -> None:
+    first = {name: _report(model, name) for name in ("chat", "music", "weather")}
+    for domain, report in first.items():
+        own, run = report["own"], report["run"]
+        assert own["requests"] == sum(one.domain == domain for one in UTTERANCES)
+        assert run["requests"] == len(UTTERANCES)
+        assert run["trained"] == ["chat", "music", "weather"]
+        for arm in ("product", "re-ranker"):
+            assert 0 <= own[arm]["calibration error"] <= 1
+            confusion = run["confusion"][arm]
+            assert confusion["names"] == ["chat", "music", "weather", "other"]
+            meant = [sum(one.domain == name for one in UTTERANCES) for name in confusion["names"]]
+            assert [sum(row) for row in confusion["counts"]] == meant
+            for bin in own["reliability"][arm]:
+                assert bin["from"] <= bin["confidence"] <= bin["to"]
+                assert bin["low"] <= bin["accuracy"] + 1e-9
+                assert bin["accuracy"] <= bin["high"] + 1e-9
+            for cell in confusion["examples"]:
+                row, column = (confusion["names"].index(cell[name]) for name in ("meant", "went"))
+                assert row != column
+                assert 1 <= len(cell["requests"]) <= min(5, confusion["counts"][row][column])
+                assert all(one["text"] and 0 <= one["confidence"] <= 1 for one in cell["requests"])
+    scores = Reranker.open(model / "rerankers" / "music")
+    train_reranker(data, model, domain="music", processes=1)
+    assert _report(model, "music")["run"]["trained"] == ["music"]
+    assert _report(model, "music")["own"] == first["music"]["own"]
+    assert _report(model, "weather") == first["weather"]
+    assert Reranker.open(model / "rerankers" / "music").weights.tobytes() == scores.weights.tobytes()
+
+
+def _report(model: Path, domain: str) -> dict[str, Any]:
+    return read_report(artifact.open(model / "reports" / domain, kind=REPORT))
+
+
+def test_a_report_that_is_no_json_is_said(tmp_path: Path) -> None:
+    part = artifact.write(tmp_path / "report", kind=REPORT, name="x", files={"report.json": b"{"})
+    with pytest.raises(Corrupt, match="not JSON"):
+        read_report(part)
 
 
 def test_what_was_read_is_not_read_again(data: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,10 @@ import uvicorn
 from playwright.sync_api import Browser, Dialog, Page, Route, expect, sync_playwright
 
 from segue.engine import Engine
+from segue.live_readers import retire
 from segue.recipes import learning_report
 from segue.serve.http import make_app
+from tests.spoken_at_home import UTTERANCES
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -515,6 +517,126 @@ def test_a_logged_answer_says_what_its_places_are_made_of(window: Window, engine
     expect(page.locator(".details").first).to_contain_text(
         re.compile(r"It stood at place 1 of films with a chance of \d+")
     )
+
+
+def test_domains_without_readers_say_what_to_type(window: Window) -> None:
+    window.open()
+    page = window.page
+    page.get_by_role("link", name="Domains").click()
+    expect(page.locator(".domains > .faint")).to_have_text(
+        "The choice fitted on titles says which domain is meant: no reader is live."
+    )
+    for line in ("segue train reader --data", "segue train reranker --data", "segue demo --understand"):
+        expect(page.locator(".start-readers")).to_contain_text(line)
+    expect(page.locator(".domain h2")).to_have_text(["books", "films"])
+    expect(page.locator(".domain .state")).to_have_text(["no reader", "no reader"])
+    expect(page.locator(".confusion, .tiles, .reliability")).to_have_count(0)
+    assert window.fits()
+
+
+def test_domains_show_what_is_live_and_what_it_measured(window: Window, reading: Engine) -> None:
+    requests, own = len(UTTERANCES), sum(one.domain == "films" for one in UTTERANCES)
+    window.open("#/domains")
+    page = window.page
+    expect(page.locator(".domain h2")).to_have_text(["books", "films", "home"])
+    films = page.get_by_role("region", name="films", exact=True)
+    expect(films.locator(".domain-head")).to_have_text(re.compile("films.*live.*8 items"))
+    expect(films.locator(".facts")).to_contain_text(
+        re.compile(rf"re-rankertrained .* from {requests} requests, {own} of them its own")
+    )
+    expect(films.locator(".facts")).to_contain_text("none: it is the first")
+    expect(films.locator(".facts")).to_contain_text(reading.store.live_parts("understanding-films").popitem()[1].name)
+    expect(films.locator(".measures tbody th")).to_have_text(
+        ["domain accuracy", "semantic error", "calibration error", "… if confidences were true"]
+    )
+    expect(page.get_by_role("region", name="home", exact=True).locator(".size")).to_have_text("no catalogue")
+    expect(page.locator(".tiles")).to_contain_text(re.compile(rf"requests measured{requests}.*\d+ % → \d+", re.DOTALL))
+    expect(page.locator(".changed-decisions")).to_contain_text(
+        re.compile(rf"books, films, home, .* of {requests} decisions")
+    )
+
+
+def test_reliability_is_drawn_before_and_after_with_its_numbers(window: Window, reading: Engine) -> None:
+    window.open("#/domains")
+    page = window.page
+    about = page.evaluate("fetch('v1/understanding').then((one) => one.json())")
+    (bins,) = [one["measured"]["reliability"] for one in about["domains"] if one["domain"] == "films"]
+    films = page.get_by_role("region", name="films", exact=True)
+    chart = films.get_by_role("img")
+    expect(chart).to_have_attribute("aria-label", re.compile(r"How far films can be believed\. before: \d+ requests"))
+    expect(chart.locator(".axis")).to_have_text(["confidence", "share that was right"])
+    expect(chart.locator("circle")).to_have_count(len(bins["product"]) + len(bins["re-ranker"]))
+    expect(chart.locator(".bin")).to_have_count(len(bins["product"]) + len(bins["re-ranker"]))
+    films.locator("summary").click()
+    last = bins["re-ranker"][-1]
+    row = films.locator(".numbers tbody tr").last
+    expect(row.locator("th")).to_have_text(f"{round(100 * last['from'])}–{round(100 * last['to'])} %")
+    expect(row.locator("td").nth(3)).to_have_text(str(last["requests"]))
+    expect(films.locator(".where")).to_have_text("confidence in bins")
+    box = chart.bounding_box()
+    assert box is not None
+    chart.hover(position={"x": box["width"] - 40, "y": 80})
+    expect(films.locator(".where")).to_have_text("confidence 90–100 %")
+
+
+def test_a_number_of_the_confusion_opens_its_requests(window: Window, reading: Engine) -> None:
+    window.open("#/domains")
+    page = window.page
+    about = page.evaluate("fetch('v1/understanding').then((one) => one.json())")
+    confusion = page.get_by_role("region", name="Confusion between domains")
+    after, before = (about["run"]["confusion"][arm] for arm in ("re-ranker", "product"))
+    expect(confusion.locator(".heat tbody td")).to_have_text([f"{many:,}" for row in after["counts"] for many in row])
+    confusion.get_by_role("button", name="before", exact=True).click()
+    expect(confusion.get_by_role("button", name="before", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(confusion.locator(".heat tbody td")).to_have_text([f"{many:,}" for row in before["counts"] for many in row])
+    cell = before["examples"][0]
+    meant, went = (name.replace("other", "nobody") for name in (cell["meant"], cell["went"]))
+    number = confusion.get_by_role("button", name=f"meant for {meant} went to {went}: show some")
+    number.focus()
+    page.keyboard.press("Enter")
+    expect(number).to_have_attribute("aria-expanded", "true")
+    expect(confusion.get_by_role("status")).to_contain_text(f"Meant for {meant}, went to {went}:")
+    expect(confusion.locator(".examples-of li")).to_have_count(len(cell["requests"]))
+    confusion.get_by_role("link", name=cell["requests"][0]["text"], exact=True).click()
+    window.settle()
+    expect(page.locator("#query")).to_have_value(cell["requests"][0]["text"])
+
+
+def test_a_retired_domain_says_how_it_comes_back(window: Window, reading: Engine) -> None:
+    window.open("#/domains")
+    page = window.page
+    films = page.get_by_role("region", name="films", exact=True)
+    expect(films.locator(".state")).to_have_text("live")
+    retire(reading.store, "films")
+    (reading.store.live_parts("understanding-home").popitem()[1] / "report" / "report.json").write_text("{}")
+    page.get_by_role("button", name="Refresh").click()
+    expect(films.locator(".state")).to_have_text("retired")
+    expect(films).to_contain_text("segue restore reader --domain films --store STORE")
+    expect(page.get_by_role("region", name="home", exact=True).locator(".problem")).to_contain_text("report.json")
+    assert page.evaluate(LOW_CONTRAST) == []
+
+
+def test_domains_are_readable_in_the_dark_and_on_a_phone(window: Window, reading: Engine) -> None:
+    window.open("#/domains")
+    page = window.page
+    page.emulate_media(reduced_motion="reduce")
+    page.locator(".heat .wrong button").first.click()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(LOW_CONTRAST) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    for summary in page.locator(".numbers summary").all():
+        summary.click()
+    assert window.fits()
+
+
+def test_a_server_without_an_answer_is_told_on_the_domains_page(window: Window) -> None:
+    page = window.page
+    page.route("**/v1/understanding", lambda route: route.abort())
+    window.open("#/domains")
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    assert all(text.startswith("Failed to load resource") for text in window.complaints)
+    window.complaints.clear()
 
 
 def test_nothing_is_written_as_html_and_nothing_comes_from_elsewhere() -> None:

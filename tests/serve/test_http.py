@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import Corrupt, NotBuilt, Unavailable
+from segue.live_readers import retire
 from segue.recipes import learning_report
 from segue.serve import bodies
 from segue.serve.http import LONGEST_BODY, make_app
@@ -34,6 +35,7 @@ ROUTES = [
     ("GET", "/v1/actions"),
     ("GET", "/v1/learning"),
     ("GET", "/v1/learning/policies"),
+    ("GET", "/v1/understanding"),
     ("PUT", "/v1/domains/{domain}/items"),
     ("DELETE", "/v1/domains/{domain}/items"),
     ("GET", "/healthz"),
@@ -171,6 +173,20 @@ def test_what_was_learned(client: TestClient, monkeypatch: pytest.MonkeyPatch) -
     check_problem(client.get("/v1/learning/policies", params={"domain": "songs"}), 404)
     for last in ("0", "5001", "x"):
         check_problem(client.get("/v1/learning/policies", params={"last": last}), 422)
+
+
+def test_what_understands_requests(client: TestClient, engine: Engine, request: pytest.FixtureRequest) -> None:
+    before = client.get("/v1/understanding").json()
+    bodies.UnderstandingBody.model_validate(before)
+    assert (before["by"], before["without"], before["run"]) == ("choice", ["books", "films"], None)
+    request.getfixturevalue("reading")
+    live = client.get("/v1/understanding").json()
+    bodies.UnderstandingBody.model_validate(live)
+    assert [one["state"] for one in live["domains"]] == ["live"] * 3
+    assert live["run"]["confusion"]["re-ranker"]["names"] == ["books", "films", "home", "other"]
+    retire(engine.store, "films")
+    assert client.get("/v1/understanding").json()["domains"][1]["state"] == "retired"
+    assert {one["domain"] for one in ask(client, "mary poppins")["hypotheses"]} == {"books", "home"}
 
 
 def test_domains_actions_and_health(client: TestClient) -> None:

@@ -13,6 +13,7 @@ from segue.understand.measures import (
     errors_elsewhere,
     errors_everywhere,
     figures,
+    journeys,
     outcomes,
     pooled,
 )
@@ -65,6 +66,15 @@ def test_confusion_by_hand() -> None:
     assert counts.tolist() == [[0, 0, 1], [1, 2, 0], [0, 0, 0]]
     _, counts = confusion(by_hand()[0], [*REQUESTS[:3], Utterance("x", "", Interpretation(""))])
     assert counts[2].tolist() == [0, 0, 1]
+    _, counts = confusion(by_hand()[0], REQUESTS, least=0.5)  # of the third nothing is likely enough
+    assert counts.tolist() == [[0, 0, 1], [0, 2, 1], [0, 0, 0]]
+    names, meant, went = journeys(by_hand()[0], REQUESTS, least=0.5)
+    assert [(names[row], names[column]) for row, column in zip(meant, went, strict=True)] == [
+        ("films", "films"),
+        ("films", "films"),
+        ("films", "other"),
+        ("books", "other"),
+    ]
 
 
 def drawn(seed: int) -> tuple[Outcomes, Outcomes]:

@@ -29,6 +29,8 @@ export const pastAnswer = (id) => call(`v1/answers/${encodeURIComponent(id)}`);
 
 export const learning = () => call("v1/learning");
 
+export const understanding = () => call("v1/understanding");
+
 /** Takes some seconds. */
 export const policies = (domain, signal) =>
   call(`v1/learning/policies${domain ? `?domain=${encodeURIComponent(domain)}` : ""}`, { signal });

@@ -1,6 +1,7 @@
 /** The console: a header, and the page that the address names. */
 import { html, render, useEffect, useErrorBoundary, useRef } from "./vendor/preact-htm.js";
 import { focusSearch } from "./keys.js";
+import { DomainsPage } from "./domains.js";
 import { InterfacePage } from "./interface.js";
 import { LearningPage } from "./learning.js";
 import { PastPage } from "./past.js";
@@ -10,12 +11,13 @@ import { SearchPage } from "./search.js";
 import { ThemeToggle } from "./theme.js";
 import { Toast, useToast } from "./toast.js";
 
-/** A page is called with { route, match, say }; one with a `name` is in the menu. */
+/** A page is called with { route, match, say }; one with a `name` is in the menu, the `rest` of it where there is room. */
 const PAGES = [
   { path: /^\/$/, page: SearchPage, name: "Search", href: "#/" },
-  { path: /^\/answers$/, page: RecentPage, name: "Recent answers", href: "#/answers" },
+  { path: /^\/answers$/, page: RecentPage, name: "Recent", rest: " answers", href: "#/answers" },
   { path: /^\/answers\/(.+)$/, page: PastPage },
   { path: /^\/learning$/, page: LearningPage, name: "Learning", href: "#/learning" },
+  { path: /^\/domains$/, page: DomainsPage, name: "Domains", href: "#/domains" },
   { path: /^\/interface$/, page: InterfacePage, name: "API", href: "#/interface" },
 ];
 
@@ -42,7 +44,7 @@ function Header({ path }) {
     <a class="brand" href="#/" aria-label="Segue, start page"><img src="favicon.svg" alt="" width="26" height="26" /><span>Segue</span></a>
     <nav aria-label="Pages">
       ${PAGES.filter(({ name }) => name).map(
-        ({ name, href }) => html`<a href=${href} aria-current=${href === `#${path}` ? "page" : null}>${name}</a>`,
+        ({ name, rest, href }) => html`<a href=${href} aria-current=${href === `#${path}` ? "page" : null}>${name}${rest && html`<span class="wide-only">${rest}</span>`}</a>`,
       )}
     </nav>
     <${ThemeToggle} />

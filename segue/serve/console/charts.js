@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 
 const HEIGHT = 250;
-const EDGE = { left: 58, right: 14, top: 12, bottom: 42 };
+export const EDGE = { left: 58, right: 14, top: 12, bottom: 42 };
 
 /** A figure with a heading; `children` of it are the chart, `table` its numbers: { head: [...], rows: [[...]] }. */
 export function Figure({ title, note, table, children }) {
@@ -101,7 +101,7 @@ function Axes({ width, y, across, ticks: along, xName, yName, format }) {
 }
 
 /** The width that there is, in pixels; follows the window. */
-function useWidth() {
+export function useWidth() {
   const frame = useRef(null);
   const [width, set] = useState(560);
   useEffect(() => {
@@ -113,7 +113,7 @@ function useWidth() {
 }
 
 /** [range] → [pixels], linear; `range` is kept for the ticks. */
-function scale(range, [start, end]) {
+export function scale(range, [start, end]) {
   const place = (value) => start + ((value - range.from) / (range.to - range.from)) * (end - start);
   place.range = range;
   return place;
