@@ -30,8 +30,9 @@ R2 = Objective(0, 1)
 R3 = Objective(1, 30)
 """Both. A request of another domain counts in R2 alone, so R2 is a mean over many requests and R1 over the few of its own: at
 10 to 20 each of those counts about as much in one as in the other when there are ten to twenty domains. Chosen by
-cross-validation on the nine training folds of HWU64's first, for light readers and those beside the encoder: SemER .210, .167 and
-calibration error .044, .041 at 3; .209, .168 and .032, .029 at 10; .209, .168 and .028, .023 at 30; .209, .168 and .026, .022 at 100."""
+cross-validation on the nine training folds of HWU64's first, for light readers and those beside the encoder: SemER .210, .167
+and calibration error .044, .041 at 3; .209, .168 and .032, .029 at 10; .209, .168 and .028, .023 at 30; .209, .168 and .026, .022
+at 100."""
 
 
 def expected_error(scores: Floats, starts: Places, errors: Floats) -> tuple[float, Floats]:
