@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import drift, off_policy, policies, ranker, readers, selection, untuned
+from benchmarks.quality import contexts, drift, off_policy, policies, ranker, readers, rejection, selection, untuned
 from benchmarks.record import RESULTS
 from benchmarks.speed import events, million, opening
 from segue.recipes.evaluate_search import as_table
@@ -50,6 +50,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "drift": lambda: speed("drift", drift.as_table),
     "ranker": lambda: speed("ranker", ranker.as_table),
     "readers": lambda: speed("readers", readers.as_table),
+    "contexts": lambda: speed("contexts", contexts.as_table),
+    "rejection": lambda: speed("rejection", rejection.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
 }
 

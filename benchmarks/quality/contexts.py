@@ -2,15 +2,15 @@
 
 Question: the Schema-Guided Dialogue set (Rastogi et al. 2020) has 45 services in 20 domains: three for music, four for hotels. A
 request is a turn that opens an intent; its context is what the dialogue was at before: the *service*, the *intent* and what the
-system just did (*acts*); the first turn of a dialogue has none. Each service has a reader of its own; a *service error* is a request
-whose most confident hypothesis, of all 45, is another service's; a *domain error* one of another domain's (Music_1 for Music_2 is
-none). Turns that open several services at once are dropped and counted. Arms: the product of the readers' probabilities; each
-service's R3 re-ranker, from hypotheses that were read out of fold, with the article's features and with extended ones, without and
-with blocks for the context. Baselines: *stay* in the service of the turn before (in a first turn, the most frequent service); *stay,
-else the product*. Ceiling: one logistic regression over all services on the same words and characters, without and with the same
-context, which no service can train alone.
-Split: the data's own by dialogue, with every service in each part: never a dialogue in both. Folds of the part that is learned from
-go by dialogue too. Intervals: paired bootstrap over dialogues, 95 %. Which keys make contexts was chosen on dev.
+system just did (*acts*); the first turn of a dialogue has none. Each service has a reader of its own. A *service error* is a
+request whose most confident hypothesis of all 45 is another service's, a *domain error* one that is another domain's. Turns that
+open several services at once are dropped and counted.
+Arms: the product of the readers' probabilities; each service's R3 re-ranker, from hypotheses that were read out of fold, with the
+article's features and with extended ones, without and with blocks for the context. Baselines: *stay* in the service of the turn
+before (in a first turn, the most frequent service); *stay, else the product*. Ceiling: one logistic regression over all services,
+on the same words and characters, without and with the same context, which no service can train alone.
+Split: the data's own by dialogue, with every service in each part: never a dialogue in two. Folds of the part to learn from go by
+dialogue too. Intervals: paired bootstrap over dialogues, 95 %. Which keys make contexts was chosen on dev.
 Claim: service errors cut by at least 25 %.
 
     python -m benchmarks.quality.contexts [--data DIR] [--dialogues N] [--work DIR] [--out DIR]
@@ -20,14 +20,12 @@ and every service that was weighed leaves a file in --work; delete it to run it 
 """
 
 import argparse
-import gzip
-import json
 import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,26 +35,22 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import matplotlib
 import numpy as np
 from matplotlib import pyplot
-from scipy import sparse
 from scipy.special import softmax
 
+from benchmarks.dialogues import KEYS, Requests, domain_of, folds, load
 from benchmarks.folds import joined
-from benchmarks.record import DATA, save
+from benchmarks.one_model import scored
+from benchmarks.record import DATA, plain, save
 from benchmarks.runs import arguments, finished, run_all
-from segue.understand import linear, surface
-from segue.understand.corpus import looked_up, prepare
+from segue.understand.corpus import prepare
 from segue.understand.features import PUBLISHED, FeatureSet, extended
-from segue.understand.hypotheses import Floats, Hypotheses, Interpretation, Places, Slot, Utterance, judge
+from segue.understand.hypotheses import Floats, Hypotheses, Places, Utterance, judge
 from segue.understand.kept import keep, kept
-from segue.understand.measures import Difference, Outcomes, compared, figures, outcomes
+from segue.understand.measures import Outcomes, compared, figures, outcomes
 from segue.understand.merging import merge
 from segue.understand.out_of_fold import train_all
 from segue.understand.readers import Readers
 from segue.understand.reranker import fit
-from segue.understand.words import words
-
-KEYS = ("service", "intent", "acts")
-"""Of contexts; the intent is named with its service."""
 
 PRODUCT, STAY, ELSE = "product", "stay", "stay, else the product"
 BEST, IN_CONTEXT = "R3, extended", "R3, extended, context"
@@ -72,62 +66,12 @@ WITHOUT = {"R3, context": "R3", IN_CONTEXT: BEST, JOINT_IN_CONTEXT: JOINT}
 """Arm → the same without context."""
 TURNS = ("all turns", "first turns", "later turns")
 
-_FOLDS, _MOST, _RIDGE, _SEED = 4, 3, 0.1, 0
+_FOLDS, _MOST, _SEED = 4, 3, 0
 _ASKED = "held-out"
 """In place of a fold: dev and test, read by readers of all folds."""
 
 Job = tuple[str, str]
 """What is done ("read", "weigh", "joint") and of what: a fold, a service."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requests:
-    """Requests by service, the dialogue that each is of, and how many were `dropped` as they open several services."""
-
-    utterances: Sequence[Utterance]
-    dialogues: Sequence[str]
-    dropped: int
-
-    def take(self, places: Sequence[int]) -> "Requests":
-        """Those at `places` only."""
-        return Requests([self.utterances[one] for one in places], [self.dialogues[one] for one in places], self.dropped)
-
-
-def load(data: Path, part: str, *, dialogues: int = 0) -> Requests:
-    """The part "train", "dev" or "test"; of as many dialogues only, drawn by chance, 0: all."""
-    with gzip.open(data / f"sgd_{part}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    opened = [row for row in rows if row["frames"] == 1]
-    names = ["/".join(row["id"].split("/")[:2]) for row in opened]
-    found = Requests([_utterance(row) for row in opened], names, len(rows) - len(opened))
-    if not dialogues:
-        return found
-    known = sorted(set(names))
-    wanted = {known[one] for one in np.random.default_rng(_SEED).permutation(len(known))[:dialogues].tolist()}
-    return found.take([place for place, name in enumerate(names) if name in wanted])
-
-
-def _utterance(row: Mapping[str, Any]) -> Utterance:
-    """Of slots that overlap, the longest is kept."""
-    slots: list[Slot] = []
-    for one in sorted(row["slots"], key=lambda slot: (slot["start"] - slot["end"], slot["start"])):
-        if all(one["end"] <= other.start or other.end <= one["start"] for other in slots):
-            slots.append(Slot(one["name"], one["start"], one["end"]))
-    said = row["context"]
-    context = {}
-    if said["prev_service"]:
-        acts = " ".join(said["prev_system_acts"])
-        values = (said["prev_service"], f"{said['prev_service']} {said['prev_intent']}", acts)
-        context = dict(zip(KEYS, values, strict=True))
-    meaning = Interpretation(row["intent"], tuple(sorted(slots, key=lambda slot: slot.start)))
-    return Utterance(row["text"], row["service"], meaning, context)
-
-
-def folds(requests: Requests) -> Places:
-    """The fold of each request, int64 [n]: whole dialogues, by chance."""
-    names, of = np.unique(np.array(requests.dialogues), return_inverse=True)
-    fold: Places = np.random.default_rng(_SEED).permutation(len(names))[of] % _FOLDS
-    return fold
 
 
 def asked(data: Path) -> tuple[Requests, int]:
@@ -154,7 +98,7 @@ def read(fold: str, chosen: argparse.Namespace) -> dict[str, Any]:
     if fold == _ASKED:
         said, texts = train.utterances, asked(chosen.data)[0].utterances
     else:
-        inside = folds(train) == int(fold)
+        inside = folds(train, _FOLDS) == int(fold)
         said, texts = (
             [train.utterances[place] for place in np.flatnonzero(rows).tolist()] for rows in (~inside, inside)
         )
@@ -168,10 +112,8 @@ def read(fold: str, chosen: argparse.Namespace) -> dict[str, Any]:
 def weigh(service: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Fit one service's re-rankers: each arm's confidences in its hypotheses for what is asked."""
     train = load(chosen.data, "train", dialogues=chosen.dialogues)
-    fold = folds(train)
-    parts = [
-        ([_table(kept(_tables(str(one), chosen)), service)], np.flatnonzero(fold == one)) for one in range(_FOLDS)
-    ]
+    fold = folds(train, _FOLDS)
+    parts = [([_table(kept(_tables(str(one), chosen)), service)], np.flatnonzero(fold == one)) for one in range(_FOLDS)]
     (table,), _ = joined(parts)
     held_out = _table(kept(_tables(_ASKED, chosen)), service)
     judged = judge(table, train.utterances)
@@ -189,32 +131,13 @@ def weigh(service: str, chosen: argparse.Namespace) -> dict[str, Any]:
 
 def joint(_: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """One model over all services, without and with context: which service it takes a request to, and how sure it is."""
-    train = load(chosen.data, "train", dialogues=chosen.dialogues)
-    there, (here, _) = train.utterances, asked(chosen.data)
-    corpus = prepare(there)
-    places = {name: place for place, name in enumerate(corpus.vocabulary)}
-    texts = looked_up(
-        [surface.of_text(surface.lowered(one.text, words(one.text))) for one in here.utterances], places
-    )
-    values = {pair: place for place, pair in enumerate(sorted({pair for one in there for pair in one.context.items()}))}
-    said, told = (
-        looked_up([dict.fromkeys(one.context.items(), 1.0) for one in of], values) for of in (there, here.utterances)
-    )
-    classes = np.searchsorted(corpus.domains, [one.domain for one in there])
+    said, here = load(chosen.data, "train", dialogues=chosen.dialogues).utterances, asked(chosen.data)[0].utterances
     found = {}
-    for arm, pair in (
-        (JOINT, (corpus.features, texts)),
-        (JOINT_IN_CONTEXT, (sparse.hstack([corpus.features, said]), sparse.hstack([texts, told]))),
-    ):
-        learned, tested = (sparse.csr_array(one) for one in pair)
-        model = linear.among(
-            learned, np.zeros((len(there), 0)), classes.astype(np.int64), len(corpus.domains), ridge=_RIDGE
-        )
-        shares = softmax(tested @ model.weights + model.bias, axis=1)
-        found[arm] = {
-            "went to": [corpus.domains[place] for place in shares.argmax(axis=1).tolist()],
-            "confidence": shares.max(axis=1).tolist(),
-        }
+    for arm in (JOINT, JOINT_IN_CONTEXT):
+        names, scores = scored(said, [one.domain for one in said], here, contexts=arm == JOINT_IN_CONTEXT)
+        shares = softmax(scores, axis=1)
+        went = [names[place] for place in shares.argmax(axis=1).tolist()]
+        found[arm] = {"went to": went, "confidence": shares.max(axis=1).tolist()}
     return {"arms": found}
 
 
@@ -248,11 +171,7 @@ class Arm:
 
     def by_domain(self, said: Sequence[Utterance]) -> float:
         """The share of requests that went to another domain."""
-        return float(np.mean([_domain(one) != _domain(of.domain) for one, of in zip(self.went, said, strict=True)]))
-
-
-def _domain(service: str) -> str:
-    return service.rpartition("_")[0]
+        return float(np.mean([domain_of(one) != domain_of(of.domain) for one, of in zip(self.went, said, strict=True)]))
 
 
 def arms_of(
@@ -316,19 +235,10 @@ def _row(name: str, arm: Arm, arms: Mapping[str, Arm], said: Sequence[Utterance]
         "domain error": round(arm.by_domain(said), 4),
         **{measure: round(values[measure], 4) for measure in whole},
         "service errors against": {
-            label: _kept(compared(arms[other].came, arm.came, seed=_SEED, groups=groups)["domain error"])
+            label: plain(compared(arms[other].came, arm.came, seed=_SEED, groups=groups)["domain error"])
             for label, other in against.items()
             if other and other != name
         },
-    }
-
-
-def _kept(row: Difference) -> dict[str, Any]:
-    return {
-        "difference": round(row.difference, 4),
-        "interval": [round(end, 4) for end in row.interval],
-        "relative": round(row.relative, 4),
-        "relative interval": [round(end, 4) for end in row.relative_interval],
     }
 
 
@@ -351,9 +261,9 @@ def as_table(result: Mapping[str, Any]) -> str:
     dropped = result["dropped"]
     lines.append(
         f"\n{' and '.join(counts)} of {test[TURNS[0]]['dialogues']:,} dialogues; readers and re-rankers from "
-        f"{result['learned from']['requests']:,} requests of {result['learned from']['dialogues']:,} others. Turns that open several "
-        f"services were dropped: {dropped['train']:,} of what is learned from, {dropped['dev and test']:,} of dev and test. Fitting all "
-        f"services' re-rankers with context took {result['seconds']['re-rankers']:.0f} s, the longest "
+        f"{result['learned from']['requests']:,} requests of {result['learned from']['dialogues']:,} others. Turns that open "
+        f"several services were dropped: {dropped['train']:,} of the part to learn from, {dropped['dev and test']:,} of dev and "
+        f"test. Fitting all services' re-rankers with context took {result['seconds']['re-rankers']:.0f} s, the longest "
         f"{result['seconds']['longest re-ranker']:.1f} s."
     )
     return "\n".join(lines)

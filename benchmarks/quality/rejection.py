@@ -1,9 +1,9 @@
 """Is a request that no domain owns told from the others, and answered so?
 
-Question: CLINC150 (Larson et al. 2019: 10 domains of 15 intents, and requests out of scope, which are for none of them; Table 1's
-"full" data: 15,000 requests to learn from and 100 out of scope, 3,000 and 100 for choices, 4,500 and 1,000 to test). How well does
-the confidence in the best hypothesis of all domains tell the two apart (AUROC, AUPR with out of scope as what is looked for, and the
-share of out-of-scope requests that pass where 95 % of the others do), and what does the product's decision (`decide`) make of them?
+Question: CLINC150 (Larson et al. 2019, the "full" data): 10 domains of 15 intents, and requests out of scope, for none of them:
+15,000 and 100 to learn from, 3,000 and 100 for choices, 4,500 and 1,000 to test. How well does the confidence in the best hypothesis
+of all domains tell the two apart (AUROC; AUPR with out of scope as what is looked for; the share of out-of-scope requests that pass
+where 95 % of the others do), and what does the product's decision (`decide`) make of them?
 Arms: the product of the readers' probabilities; each domain's R3 re-ranker, from what readers made of requests out of fold, with
 the article's features and with extended ones; for readers that are light and for readers beside the frozen encoder; each without
 out-of-scope examples, and with the 100 as requests of the reserved domain `nobody`, for readers and re-rankers alike.
@@ -40,11 +40,11 @@ from scipy.special import logsumexp, softmax
 from sklearn.metrics import average_precision_score  # type: ignore[import-untyped,unused-ignore]
 
 from benchmarks.encoded import Remembered, remembered
+from benchmarks.one_model import scored
 from benchmarks.record import DATA, save
 from benchmarks.runs import arguments, finished, run_all
-from segue.understand import linear, surface
 from segue.understand.calibration import area_under_curve
-from segue.understand.corpus import looked_up, prepare
+from segue.understand.corpus import prepare
 from segue.understand.features import PUBLISHED, extended
 from segue.understand.hypotheses import NOBODY, Flags, Floats, Interpretation, Utterance, judge
 from segue.understand.interpreter import Interpreted
@@ -53,14 +53,13 @@ from segue.understand.merging import Decision, decide
 from segue.understand.out_of_fold import read_out_of_fold, train_all
 from segue.understand.readers import Readers
 from segue.understand.reranker import fit
-from segue.understand.words import words
 
 ARMS = ("light", "encoder", "joint")
 PRODUCT, BEST = "product", "R3, extended"
 LEAST = 0.2
 """The default of `decide`: below it a request is nobody's."""
 
-_FOLDS, _RIDGE, _RESAMPLES, _SHOWN, _GUESSES = 4, 0.1, 500, 6, 3
+_FOLDS, _RESAMPLES, _SHOWN, _GUESSES = 4, 500, 6, 3
 
 Job = tuple[str, bool]
 """Readers, or "joint"; with out-of-scope examples?"""
@@ -68,7 +67,7 @@ Job = tuple[str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Requests of CLINC150 by what they are for. Those out of scope are of the domain `nobody`; `beyond` are those to learn from."""
+    """Requests of CLINC150 by what they are for. Out of scope is the domain `nobody`; `beyond` are those of it to learn from."""
 
     train: list[Utterance]
     beyond: list[Utterance]
@@ -96,7 +95,7 @@ def load(file: Path, *, requests: int = 0) -> Split:
 
 
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """Learn with or without examples, read the parts for choices and tests: what came of every request by each arm, and a line."""
+    """Learn with or without examples, read the other parts: what came of every request by each arm, and a line."""
     kind, reserved = job
     split = load(chosen.data / "clinc150.json", requests=chosen.requests)
     said = [*split.train, *(split.beyond if reserved else [])]
@@ -154,27 +153,17 @@ def answered(asked: Sequence[Utterance], found: Interpreted, place: int) -> dict
 
 def joint(said: Sequence[Utterance], asked: Sequence[Utterance]) -> dict[str, Any]:
     """One logistic regression over all intents, out of scope as one more where there are examples."""
-    corpus = prepare(said)
-    meant = [one.meaning.intent for one in said]
-    intents = sorted(set(meant))
-    numbers = {intent: place for place, intent in enumerate(intents)}
-    classes = np.array([numbers[intent] for intent in meant], dtype=np.int64)
-    model = linear.among(corpus.features, np.zeros((len(said), 0)), classes, len(intents), ridge=_RIDGE)
-    places = {key: place for place, key in enumerate(corpus.vocabulary)}
-    rows = looked_up([surface.of_text(surface.lowered(one.text, words(one.text))) for one in asked], places)
-    scores: Floats = rows @ model.weights + model.bias
-    inside = np.array([numbers[one.meaning.intent] for one in said if one.domain != NOBODY])
-    inside = np.unique(inside)
+    names, scores = scored(said, [one.meaning.intent for one in said], asked)
+    owned = {one.meaning.intent for one in said if one.domain != NOBODY}
+    inside = np.array([place for place, name in enumerate(names) if name in owned])
     shares = softmax(scores, axis=1)[:, inside]
-    best = shares.max(axis=1)
-    right = np.array([intents[place] for place in inside[shares.argmax(axis=1)]]) == [
-        one.meaning.intent for one in asked
-    ]
+    best, total = shares.max(axis=1), shares.sum(axis=1)
+    guesses = [names[place] for place in inside[shares.argmax(axis=1)].tolist()]
+    right = np.array([guess == one.meaning.intent for guess, one in zip(guesses, asked, strict=True)])
     found = {"largest probability": _kept(best, right, best < LEAST)}
-    if len(inside) == len(intents):
+    if len(inside) == len(names):
         return found | {"energy": _kept(logsumexp(scores, axis=1), right, None)}
-    owned = shares.sum(axis=1)
-    return found | {"probability of any": _kept(owned, right, owned < LEAST)}
+    return found | {"probability of any": _kept(total, right, total < LEAST)}
 
 
 def _kept(confidence: Floats, right: Flags, nobodys: Flags | None) -> dict[str, Any]:
@@ -268,8 +257,9 @@ def as_table(result: Mapping[str, Any]) -> str:
     for run in result["runs"]:
         for arm, row in run["arms"].items():
             low, high = row["AUROC interval"]
+            examples = run["out-of-scope examples"] or "none"
             lines.append(
-                f"| {run['trained']} | {arm} | {run['out-of-scope examples'] or 'none'} | {row['AUROC']:.3f} ({low:.3f}–{high:.3f}) "
+                f"| {run['trained']} | {arm} | {examples} | {row['AUROC']:.3f} ({low:.3f}–{high:.3f}) "
                 f"| {row['AUPR']:.3f} | {100 * row['passing at 95 % kept']:.1f} | {100 * row['in-scope accuracy']:.1f} | "
                 f"{_shares(row[_NOBODYS])} | {_shares(row['chosen limit'])} |"
             )

@@ -90,7 +90,7 @@ class Difference:
 def compared(
     baseline: Outcomes, new: Outcomes, *, seed: int, rounds: int = 1000, groups: Places | None = None
 ) -> dict[str, Difference]:
-    """Paired bootstrap, each measure of `figures`: over requests, or, where requests belong together as those of a dialogue do, over
+    """Paired bootstrap, each measure of `figures`: over requests, or, where some belong together as those of a dialogue do, over
     `groups` int64 [r], numbered from 0. Raises `InvalidInput` for other numbers of requests.
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap" (1993), percentile intervals.
