@@ -53,16 +53,17 @@ from segue.understand.readers import Readers
 from segue.understand.reranker import fit
 
 PRODUCT, STAY, ELSE = "product", "stay", "stay, else the product"
-BEST, IN_CONTEXT = "R3, extended", "R3, extended, context"
+BEST, BY_SERVICE, IN_CONTEXT = "R3, extended", "R3, extended, service alone", "R3, extended, context"
 JOINT, JOINT_IN_CONTEXT = "joint", "joint, context"
 RERANKERS: dict[str, tuple[bool, Sequence[str]]] = {
     "R3": (False, ()),
     "R3, context": (False, KEYS),
     BEST: (True, ()),
+    BY_SERVICE: (True, KEYS[:1]),
     IN_CONTEXT: (True, KEYS),
 }
 """Arm → whether it sees more than the article's features, and keys of contexts with blocks."""
-WITHOUT = {"R3, context": "R3", IN_CONTEXT: BEST, JOINT_IN_CONTEXT: JOINT}
+WITHOUT = {"R3, context": "R3", BY_SERVICE: BEST, IN_CONTEXT: BEST, JOINT_IN_CONTEXT: JOINT}
 """Arm → the same without context."""
 TURNS = ("all turns", "first turns", "later turns")
 

@@ -1,9 +1,9 @@
 """Is a request that no domain owns told from the others, and answered so?
 
-Question: CLINC150 (Larson et al. 2019, the "full" data): 10 domains of 15 intents, and requests out of scope, for none of them:
-15,000 and 100 to learn from, 3,000 and 100 for choices, 4,500 and 1,000 to test. How well does the confidence in the best hypothesis
-of all domains tell the two apart (AUROC; AUPR with out of scope as what is looked for; the share of out-of-scope requests that pass
-where 95 % of the others do), and what does the product's decision (`decide`) make of them?
+Question: CLINC150 (Larson et al. 2019, the "full" data): 10 domains of 15 intents, and requests out of scope, for none of them;
+15,000 and 100 to learn from, 3,000 and 100 for choices, 4,500 and 1,000 to test. How well does the confidence in the best
+hypothesis of all domains tell the two apart (AUROC; AUPR with out of scope as what is looked for; the share of out-of-scope
+requests that pass where 95 % of the others do), and what does the product's decision (`decide`) make of them?
 Arms: the product of the readers' probabilities; each domain's R3 re-ranker, from what readers made of requests out of fold, with
 the article's features and with extended ones; for readers that are light and for readers beside the frozen encoder; each without
 out-of-scope examples, and with the 100 as requests of the reserved domain `nobody`, for readers and re-rankers alike.

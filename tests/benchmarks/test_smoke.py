@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def _dialogues(folder: Path) -> Path:
         rows = []
         for n in range(count):
             service, thing = list(services.items())[n % 4]
-            first = {"turn": 0, "prev_service": None, "prev_intent": None, "prev_system_acts": []}
+            first: dict[str, Any] = {"turn": 0, "prev_service": None, "prev_intent": None, "prev_system_acts": []}
             later = {"turn": 2, "prev_service": service, "prev_intent": "Find", "prev_system_acts": ["OFFER"]}
             title = f"number {n % 7}"
             text = f"find the {thing} {title}"
