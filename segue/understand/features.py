@@ -21,9 +21,10 @@ Context = Mapping[str, str]
 
 PARTS = ("log P(domain)", "log P(intent)", "log P(slots)")
 BIAS = "bias"
+LOGIT = "logit of the product"
+
 ANOTHER = ""
 """In place of a context's value: any that is known and has no block of its own."""
-LOGIT = "logit of the product"
 
 _SUREST = -1e-6
 """A product above exp(−1e−6) counts as that: its logit stays below 14."""
