@@ -18,6 +18,8 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.untuned": [],
     "benchmarks.quality.readers": [],
     "benchmarks.quality.rerankers": [],
+    "benchmarks.quality.contexts": [],
+    "benchmarks.quality.rejection": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -54,6 +56,8 @@ SMOKE: dict[str, list[str]] = {
         "--processes",
         "1",
     ],
+    "benchmarks.quality.contexts": ["--dialogues", "400"],
+    "benchmarks.quality.rejection": ["--arms", "light", "joint", "--requests", "10"],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segue.understand.measures import Difference
+
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(__file__).parents[2] / "shared" / "data"
 """Where the public data sets are looked for unless --data says otherwise; benchmarks/README.md says where to get them."""
@@ -38,6 +40,16 @@ def save(name: str, result: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     temporary.write_text(json.dumps({**about(), **result}, indent=1, ensure_ascii=False) + "\n")
     temporary.replace(file)
     return file
+
+
+def plain(row: Difference) -> dict[str, Any]:
+    """A difference between two ways, as a result file holds it."""
+    return {
+        "difference": round(row.difference, 4),
+        "interval": [round(end, 4) for end in row.interval],
+        "relative": round(row.relative, 4),
+        "relative interval": [round(end, 4) for end in row.relative_interval],
+    }
 
 
 def _commit() -> str:

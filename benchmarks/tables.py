@@ -9,7 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import drift, off_policy, policies, ranker, readers, rerankers, selection, untuned
+from benchmarks.quality import (
+    contexts,
+    drift,
+    off_policy,
+    policies,
+    ranker,
+    readers,
+    rejection,
+    rerankers,
+    selection,
+    untuned,
+)
 from benchmarks.record import RESULTS
 from benchmarks.speed import events, million, opening, understanding
 from segue.recipes.evaluate_search import as_table
@@ -52,6 +63,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "ranker": lambda: speed("ranker", ranker.as_table),
     "readers": lambda: speed("readers", readers.as_table),
     "rerankers": lambda: speed("rerankers", rerankers.as_table),
+    "contexts": lambda: speed("contexts", contexts.as_table),
+    "rejection": lambda: speed("rejection", rejection.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
 }
 

@@ -30,15 +30,13 @@ import matplotlib
 import numpy as np
 from matplotlib import pyplot
 
+from benchmarks.encoded import FOLDER, remembered
 from benchmarks.folds import keep
 from benchmarks.record import DATA, save
 from benchmarks.runs import arguments, finished, run_all
-from segue.encode.export import export_states
-from segue.encode.pretrained import minilm
-from segue.encode.states import States, StatesEncoder
-from segue.recipes.train_reader import BLOCK
+from segue.encode.states import StatesEncoder
 from segue.understand.corpus import WordEncoder, prepare
-from segue.understand.labelled import Labelled, load
+from segue.understand.labelled import load
 from segue.understand.readers import Readers
 from segue.understand.reading_measures import Counts, count, first, measured
 from segue.understand.training import train
@@ -55,42 +53,6 @@ Job = tuple[str, int]
 """Arm, fold that is read."""
 
 
-class Remembered:
-    """An encoder whose answers for known texts are looked up: ten folds encode each text once."""
-
-    def __init__(self, known: Mapping[str, States], fingerprint: str) -> None:
-        self._known, self.fingerprint = known, fingerprint
-
-    def encode(self, texts: Sequence[str]) -> list[States]:
-        """As `StatesEncoder.encode`."""
-        return [self._known[text] for text in texts]
-
-
-def remembered(labelled: Labelled, work: Path) -> Remembered:
-    """What the encoder says of every text; kept in `work`."""
-    file, folder = work / "states.npz", work / "encoder"
-    if not folder.exists():
-        export_states(minilm(), folder, name="minilm-states", block=BLOCK)
-    encoder = StatesEncoder.open(folder)
-    texts = sorted({one.text for one in labelled.utterances})
-    if not file.exists():
-        found = encoder.encode(texts)
-        new = file.with_suffix(".new.npz")
-        np.savez(
-            new,
-            vectors=np.stack([one.vector for one in found]),
-            states=np.concatenate([one.states for one in found]),
-            spans=np.concatenate([one.spans for one in found]),
-            counts=np.array([len(one.spans) for one in found]),
-        )
-        new.replace(file)
-    with np.load(file) as kept:
-        ends = np.cumsum(kept["counts"])[:-1]
-        parts = zip(kept["vectors"], np.split(kept["states"], ends), np.split(kept["spans"], ends), strict=True)
-        known = {text: States(*part) for text, part in zip(texts, parts, strict=True)}
-    return Remembered(known, encoder.fingerprint)
-
-
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Train on the other folds, read this one; what is kept of every request, and a line about it."""
     arm, fold = job
@@ -98,7 +60,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     folds = np.array(labelled.folds)
     said = [labelled.utterances[place] for place in np.flatnonzero(folds != fold).tolist()]
     tested = [labelled.utterances[place] for place in np.flatnonzero(folds == fold).tolist()]
-    encoder = remembered(labelled, chosen.work) if arm == "encoder" else None
+    encoder = remembered([one.text for one in labelled.utterances], chosen.work) if arm == "encoder" else None
     started = time.process_time()
     corpus = prepare(said, encoder)
     prepared = time.process_time() - started
@@ -111,7 +73,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     hypotheses = readers.read([one.text for one in tested])
     keep(chosen.work / f"hypotheses-{arm}-{fold}.npz", hypotheses, np.flatnonzero(folds == fold))
     counts = count(first(hypotheses, len(tested)), tested)
-    live: WordEncoder | None = StatesEncoder.open(chosen.work / "encoder") if arm == "encoder" else None
+    live: WordEncoder | None = StatesEncoder.open(chosen.work / FOLDER) if arm == "encoder" else None
     result = {
         "arm": arm,
         "fold": fold,
@@ -240,7 +202,7 @@ def main() -> None:
     if not chosen.gather:
         chosen.work.mkdir(parents=True, exist_ok=True)
         if "encoder" in chosen.arms:
-            remembered(load(chosen.data / "hwu64.jsonl"), chosen.work)
+            remembered([one.text for one in load(chosen.data / "hwu64.jsonl").utterances], chosen.work)
     run_all(jobs, one_run, run_file, chosen)
     runs: dict[str, list[dict[str, Any]]] = {}
     for job, run in finished(jobs, run_file, chosen):

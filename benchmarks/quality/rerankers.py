@@ -35,7 +35,7 @@ import numpy as np
 
 from benchmarks.folds import Read, joined, kept, labelled
 from benchmarks.made_up import Built, made_up
-from benchmarks.record import DATA, RESULTS, save
+from benchmarks.record import DATA, RESULTS, plain, save
 from benchmarks.runs import finished, run_all
 from segue.recipes.pictures import draw_reliability
 from segue.understand.calibration import calibration_floor, reliability
@@ -167,7 +167,7 @@ def in_context(tables: Tables, train: Read, test: Read, key: str) -> Arms:
     for arm, more in (("R3, context", False), (f"{BEST}, context", True)):
         arms[arm] = []
         for (table, judged), held_out in zip(tables, test.tables, strict=True):
-            features = _features(table, more).with_contexts(table, judged.own, known, key)
+            features = _features(table, more).with_contexts(table, judged.own, known, [key])
             arms[arm].append(fit(table, judged, features=features, contexts=known).confidences(held_out, asked))
     return arms
 
@@ -224,7 +224,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "folds": len(runs),
         "requests": len(arms[PRODUCT].right),
         "arms": {arm: _row(came, against[arm]) for arm, came in arms.items()},
-        "R3 against R2": {name: _kept(row) for name, row in compared(arms["R2"], arms["R3"], seed=0).items()},
+        "R3 against R2": {name: plain(row) for name, row in compared(arms["R2"], arms["R3"], seed=0).items()},
         "share of the ceiling's gain": {arm: round(gains[arm] / gains[CEILING], 3) for arm in RERANKERS}
         if gains[CEILING] > 0
         else None,
@@ -244,16 +244,7 @@ def _row(came: Outcomes, against: Mapping[str, Difference]) -> dict[str, Any]:
     return {
         **{name: round(value, 4) for name, value in figures(came).items()},
         "calibration floor": round(calibration_floor(came.confidence, seed=0), 4),
-        "against the product": {name: _kept(row) for name, row in against.items()},
-    }
-
-
-def _kept(row: Difference) -> dict[str, Any]:
-    return {
-        "difference": round(row.difference, 4),
-        "interval": [round(end, 4) for end in row.interval],
-        "relative": round(row.relative, 4),
-        "relative interval": [round(end, 4) for end in row.relative_interval],
+        "against the product": {name: plain(row) for name, row in against.items()},
     }
 
 

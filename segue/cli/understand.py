@@ -70,7 +70,12 @@ def reader(data: Path, out: Path, domain: str | None, encoder: bool, processes: 
 @click.option(
     "--live/--no-live", default=True, show_default=True, help="With --store: understand its requests with it."
 )
-@click.option("--context", default="", metavar="KEY", help="Weights of their own for what contexts say of KEY.")
+@click.option(
+    "--context",
+    multiple=True,
+    metavar="KEY",
+    help="Weights of their own for what contexts say of KEY; may be repeated.",
+)
 @click.option("--match/--no-match", default=False, show_default=True, help="Keep the old re-ranker's spread of scores.")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Draw calibration and confusion into this folder.")
 @click.option("--processes", type=click.IntRange(min=1), help="Domains read at a time.  [default: one a core]")
@@ -81,7 +86,7 @@ def reranker(
     domain: str | None,
     store: Path | None,
     live: bool,
-    context: str,
+    context: tuple[str, ...],
     match: bool,
     pictures: Path | None,
     processes: int | None,
@@ -103,7 +108,7 @@ def reranker(
             domain=domain,
             store=store,
             live=live,
-            context=context,
+            contexts=context,
             match=match,
             pictures=pictures,
             processes=processes,

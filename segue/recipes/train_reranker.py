@@ -53,7 +53,7 @@ class _From:
     labelled: int
     tables: Mapping[str, Hypotheses]
     resolution: Resolution | None
-    key: str
+    keys: Sequence[str]
 
     @property
     def contexts(self) -> list[Context]:
@@ -73,7 +73,7 @@ def train_reranker(
     domain: str | None = None,
     store: Path | None = None,
     live: bool = True,
-    context: str = "",
+    contexts: Sequence[str] = (),
     match: bool = False,
     pictures: Path | None = None,
     processes: int | None = None,
@@ -81,7 +81,7 @@ def train_reranker(
 ) -> dict[str, Any]:
     """Train a re-ranker for every reader in `model`, or for that of `domain` alone; no other file is touched.
 
-    `context` is a key of the requests' contexts whose frequent values get weights of their own. `match` brings the new scores
+    `contexts` are keys of the requests' contexts whose frequent values get weights of their own. `match` brings the new scores
     back to where the old re-ranker's were spread. Returns plain data: what became better, and which decisions changed.
     """
     utterances = load(data).utterances
@@ -91,13 +91,13 @@ def train_reranker(
     ahead = read_ahead(model, data, utterances, there, processes=processes or os.cpu_count() or 1, progress=progress)
     old = {one.domain: one for one in map(Reranker.open, reranker_folders(model)) if one.domain in there}
     if store is None:
-        given = _From(utterances, len(utterances), {table.domain: table for table in ahead}, None, context)
+        given = _From(utterances, len(utterances), {table.domain: table for table in ahead}, None, contexts)
         return _train(given, model, old, wanted, match, pictures, progress) | {"corrections": {}, "live": {}}
     with Engine.open(store, create=False) as engine:
         known = known_texts([one.text for one in utterances])
         told = corrections(engine.log.replay, engine.store.actions, known=known, size=len(utterances))
         snapshots = {name: engine.domains.get(name).snapshot for name in engine.domains.names() if name in there}
-        given = _with_corrections(model, utterances, ahead, told, old, resolution(snapshots), context)
+        given = _with_corrections(model, utterances, ahead, told, old, resolution(snapshots), contexts)
         result = _train(given, model, old, wanted, match, pictures, progress)
         result["corrections"] = dict(sorted(Counter(one.domain for one in told).items()))
         places = {
@@ -135,11 +135,11 @@ def _with_corrections(
     told: Sequence[Correction],
     old: Mapping[str, Reranker],
     known: Resolution,
-    context: str,
+    keys: Sequence[str],
 ) -> _From:
     tables = {table.domain: table for table in ahead}
     if not told:
-        return _From(utterances, len(utterances), tables, known, context)
+        return _From(utterances, len(utterances), tables, known, keys)
     texts = [one.text for one in told]
     read = [table for table in Readers.open(model).read(texts) if table.domain in tables]
     found = weigh(read, texts, [one.context for one in told], usable(old, _names(tables), known), known)
@@ -148,7 +148,7 @@ def _with_corrections(
         for place, one in enumerate(told)
     ]
     joined = {table.domain: _joined(tables[table.domain], table, len(utterances)) for table in read}
-    return _From([*utterances, *said], len(utterances), joined, known, context)
+    return _From([*utterances, *said], len(utterances), joined, known, keys)
 
 
 def _likeliest(found: Interpreted, place: int, domain: str) -> Interpretation:
@@ -237,10 +237,8 @@ def _write_report(about: Mapping[str, Any], name: str, place: Path, parent: str 
 
 
 def _fitted(table: Hypotheses, judged: Judged, given: _From, old: Reranker | None) -> Reranker:
-    features = extended(table)
-    if given.key:
-        features = features.with_contexts(table, judged.own, given.contexts, given.key)
-    fitted = fit(table, judged, features=features, contexts=given.contexts, meta={"context": given.key})
+    features = extended(table).with_contexts(table, judged.own, given.contexts, given.keys)
+    fitted = fit(table, judged, features=features, contexts=given.contexts, meta={"contexts": list(given.keys)})
     return fitted if old is None else fitted.matched(old, _as_seen(table, old), given.contexts)
 
 

@@ -23,6 +23,9 @@ PARTS = ("log P(domain)", "log P(intent)", "log P(slots)")
 BIAS = "bias"
 LOGIT = "logit of the product"
 
+ANOTHER = ""
+"""In place of a context's value: any that is known and has no block of its own."""
+
 _SUREST = -1e-6
 """A product above exp(−1e−6) counts as that: its logit stays below 14."""
 
@@ -33,8 +36,8 @@ class FeatureSet:
 
     Always log p_D, log p_I, log p_S and 1; the `logit` of their product; the reader's `local` features by their names; for
     each of `contexts`, a (key, value), the block e_t ⊗ [log p_D, log p_I, log p_S], which is 0 in any other context; with
-    `shift` a block has a fourth column, 1. A value that is not listed has no block: such a request gets the weights that all
-    contexts share.
+    `shift` a block has a fourth column, 1. The value `ANOTHER` stands for all of the key's that are not listed; without it, and
+    where the key is not known, a request gets the weights that all contexts share.
     """
 
     logit: bool = False
@@ -46,7 +49,7 @@ class FeatureSet:
     def names(self) -> tuple[str, ...]:
         """One name a weight."""
         parts = (*PARTS, BIAS) if self.shift else PARTS
-        blocks = (f"{part}, {key} = {value}" for key, value in self.contexts for part in parts)
+        blocks = (f"{part}, {key} = {value or 'another'}" for key, value in self.contexts for part in parts)
         return (*PARTS, BIAS, *([LOGIT] if self.logit else []), *self.local, *blocks)
 
     @property
@@ -62,12 +65,20 @@ class FeatureSet:
         start = 4 + self.logit
         return slice(start, start + len(self.local))
 
-    def with_contexts(self, hypotheses: Hypotheses, own: Flags, contexts: Sequence[Context], key: str) -> "FeatureSet":
-        """A block as well for each value that `key` has in at least 20 of the domain's own requests; `own` bool [n] marks
-        their hypotheses."""
-        seen = Counter(contexts[place].get(key, "") for place in np.unique(hypotheses.request[own]).tolist())
-        values = tuple((key, value) for value, count in sorted(seen.items()) if value and count >= _OFTEN)
-        return replace(self, contexts=(*self.contexts, *values))
+    def with_contexts(
+        self, hypotheses: Hypotheses, own: Flags, contexts: Sequence[Context], keys: Sequence[str]
+    ) -> "FeatureSet":
+        """For each of `keys` a block as well for every value that it has in at least 20 of the domain's own requests, and one for
+        `ANOTHER` where at least 20 of all requests have one: that people were elsewhere tells as much. `own` bool [n] marks the
+        hypotheses of the domain's own requests."""
+        everywhere, here = (np.unique(hypotheses.request[rows]).tolist() for rows in (slice(None), own))
+        blocks = list(self.contexts)
+        for key in keys:
+            seen = Counter(contexts[place].get(key, "") for place in here)
+            values = sorted(value for value, count in seen.items() if value and count >= _OFTEN)
+            others = sum(contexts[place].get(key, "") not in ("", *values) for place in everywhere)
+            blocks += [(key, value) for value in [*values, *([ANOTHER] if others >= _OFTEN else [])]]
+        return replace(self, contexts=tuple(blocks))
 
     def raw(self, hypotheses: Hypotheses, contexts: Sequence[Context] = ()) -> Floats:
         """float64 [n, features], local features as the reader gives them. `contexts` has the context of each request.
@@ -96,7 +107,12 @@ class FeatureSet:
                 f"There are {len(contexts)} contexts, and a hypothesis of request {hypotheses.request.max()}.",
                 expected="a context, which may be empty, for every request",
             )
-        here = np.array([[one.get(key) == value for key, value in self.contexts] for one in contexts], dtype=np.float64)
+        listed = set(self.contexts)
+        said = [
+            {(key, value if (key, value) in listed else ANOTHER) for key, value in one.items() if value}
+            for one in contexts
+        ]
+        here = np.array([[block in one for block in self.contexts] for one in said], dtype=np.float64)
         chosen = here.reshape(len(contexts), len(self.contexts))[hypotheses.request]
         parts = np.column_stack([hypotheses.logs, np.ones(len(hypotheses))])[:, : 3 + self.shift]
         blocks: Floats = chosen[:, :, None] * parts[:, None, :]
@@ -107,7 +123,7 @@ PUBLISHED = FeatureSet()
 """The article's four."""
 
 _OFTEN = 20
-"""In fewer requests of its own, a domain does not learn three weights for a context."""
+"""In fewer requests, a domain does not learn three weights for a context."""
 
 
 def extended(hypotheses: Hypotheses) -> FeatureSet:

@@ -70,8 +70,8 @@ def pooled(parts: Sequence[Outcomes]) -> Outcomes:
 
 
 def figures(found: Outcomes) -> dict[str, float]:
-    """Domain accuracy, interpretation error, SemER (all errors / all denominators), and expected calibration error and Brier
-    score of the confidence that all of it is right."""
+    """Domain accuracy and its complement, interpretation error, SemER (all errors / all denominators), and expected calibration
+    error and Brier score of the confidence that all of it is right."""
     return {name: float(value[0]) for name, value in _figures(_sums(found).sum(axis=0)[None]).items()}
 
 
@@ -87,14 +87,17 @@ class Difference:
     relative_interval: tuple[float, float]
 
 
-def compared(baseline: Outcomes, new: Outcomes, *, seed: int, rounds: int = 1000) -> dict[str, Difference]:
-    """Paired bootstrap over requests, each measure of `figures`. Raises `InvalidInput` for other numbers of requests.
+def compared(
+    baseline: Outcomes, new: Outcomes, *, seed: int, rounds: int = 1000, groups: Places | None = None
+) -> dict[str, Difference]:
+    """Paired bootstrap, each measure of `figures`: over requests, or, where some belong together as those of a dialogue do, over
+    `groups` int64 [r], numbered from 0. Raises `InvalidInput` for other numbers of requests.
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap" (1993), percentile intervals.
     """
     if len(baseline.right) != len(new.right) or not len(new.right):
         raise InvalidInput(f"{len(baseline.right)} and {len(new.right)} requests.", expected="the same, at least one")
-    old_sums, new_sums = _sums(baseline), _sums(new)
+    old_sums, new_sums = (_grouped(_sums(one), groups) for one in (baseline, new))
     drawn_old, drawn_new = (_figures(_drawn(sums, seed, rounds)) for sums in (old_sums, new_sums))
     old_values, new_values = figures(baseline), figures(new)
     return {
@@ -125,6 +128,7 @@ def _figures(sums: Floats) -> dict[str, Floats]:
     count, domain, right, errors, parts, squares = sums[:, :6].T
     return {
         "domain accuracy": domain / count,
+        "domain error": 1 - domain / count,
         "interpretation error": 1 - right / count,
         "semantic error": errors / parts,
         "calibration error": np.abs(sums[:, 6:]).sum(axis=1) / count,
@@ -132,8 +136,17 @@ def _figures(sums: Floats) -> dict[str, Floats]:
     }
 
 
+def _grouped(sums: Floats, groups: Places | None) -> Floats:
+    """Of each group what its requests come to."""
+    if groups is None:
+        return sums
+    together = np.zeros((int(groups.max()) + 1, sums.shape[1]))
+    np.add.at(together, groups, sums)
+    return together
+
+
 def _drawn(sums: Floats, seed: int, rounds: int) -> Floats:
-    """Sums over as many requests drawn with replacement, `rounds` times; the same requests for the same seed."""
+    """Sums over as many rows drawn with replacement, `rounds` times; the same rows for the same seed."""
     random = np.random.default_rng(seed)
     chances = np.full(len(sums), 1 / len(sums))
     batches = [min(_BATCH, rounds - done) for done in range(0, rounds, _BATCH)]

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,66 @@ def _data(folder: Path) -> Path:
     return folder
 
 
+def _dialogues(folder: Path) -> Path:
+    """Dialogues of two turns with one of four services each: the first names it, the second does not. One turn opens two."""
+    folder.mkdir(parents=True)
+    services = {"Music_1": "song", "Music_2": "tune", "Films_1": "film", "Banks_1": "balance"}
+    for part, count in (("train", 240), ("dev", 40), ("test", 40)):
+        rows = []
+        for n in range(count):
+            service, thing = list(services.items())[n % 4]
+            first: dict[str, Any] = {"turn": 0, "prev_service": None, "prev_intent": None, "prev_system_acts": []}
+            later = {"turn": 2, "prev_service": service, "prev_intent": "Find", "prev_system_acts": ["OFFER"]}
+            title = f"number {n % 7}"
+            text = f"find the {thing} {title}"
+            slots = [{"name": "title", "start": len(text) - len(title), "end": len(text), "value": title}]
+            about = {"domain": service[:-2], "service": service, "frames": 1, "id": f"{part}/{n}/of {service}"}
+            rows += [
+                {
+                    "text": text,
+                    "intent": "Find",
+                    "slots": slots,
+                    "context": first,
+                    "id": f"{part}/{n}/0/{service}",
+                    **about,
+                },
+                {
+                    "text": "take it",
+                    "intent": "Take",
+                    "slots": [],
+                    "context": later,
+                    "id": f"{part}/{n}/2/{service}",
+                    **about,
+                },
+            ]
+        rows.append(rows[-1] | {"frames": 2})
+        with gzip.open(folder / f"sgd_{part}.jsonl.gz", "wt") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in rows)
+    return folder
+
+
+def _scopes(folder: Path) -> Path:
+    """Requests of two intents in each of three domains, and some for none."""
+    folder.mkdir(parents=True)
+    said = {
+        "balance": "how much money have I got",
+        "pay_bill": "pay the bill of",
+        "traffic": "how is the traffic on",
+        "gas": "is there enough gas to reach",
+        "play_music": "play the song",
+        "calendar": "what is on the calendar for",
+    }
+    found = {}
+    for part, count in (("train", 12), ("val", 4), ("test", 4)):
+        found[part] = [(f"{text} {n}", intent) for intent, text in said.items() for n in range(count)]
+        outside = "oos_" + part
+        found[outside] = [
+            (f"who won the {word} cup in {n}", "oos") for word in ("world", "davis") for n in range(count)
+        ]
+    (folder / "clinc150.json").write_text(json.dumps(found))
+    return folder
+
+
 @pytest.mark.parametrize(
     "module", [module for module in FULL if not module.endswith(("untuned", "readers", "understanding"))]
 )  # own files
@@ -45,6 +106,9 @@ def test_runs(module: str, tmp_path: Path) -> None:
     arguments = [*SMOKE[module], "--out", str(tmp_path / "results")]
     if module.endswith(("judged_search", "selection", "policies", "drift", "ranker")):
         arguments += ["--data", str(_data(tmp_path / "data")), "--work", str(tmp_path / "work")]
+    if module.endswith(("contexts", "rejection")):
+        make = _dialogues if module.endswith("contexts") else _scopes
+        arguments += ["--data", str(make(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith(("million", "rerankers")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(

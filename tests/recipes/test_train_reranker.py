@@ -23,6 +23,7 @@ from segue.recipes.evaluate_reader import evaluate_reader
 from segue.recipes.train_reader import train_reader
 from segue.recipes.train_reranker import train_reranker
 from segue.store import ACTIONS, Store
+from segue.understand.features import ANOTHER
 from segue.understand.hypotheses import Utterance
 from segue.understand.interpreter import Interpreter
 from segue.understand.measured import KIND as REPORT
@@ -213,10 +214,10 @@ def test_contexts_get_weights(tmp_path: Path, model: Path) -> None:
     file.write_text(
         "".join(json.dumps(row | {"context": dict(one.context)}) + "\n" for row, one in zip(rows, said, strict=True))
     )
-    train_reranker(file, model, context="device", processes=1)
+    train_reranker(file, model, contexts=["device", "room"], processes=1)
     opened = Reranker.open(model / "rerankers" / "music")
-    assert opened.features.contexts == (("device", "tv"),)
-    assert opened.meta["context"] == "device"
+    assert opened.features.contexts == (("device", "tv"), ("device", ANOTHER))
+    assert opened.meta["contexts"] == ["device", "room"]
 
 
 def test_the_command(data: Path, model: Path, tmp_path: Path) -> None:

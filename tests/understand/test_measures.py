@@ -46,6 +46,7 @@ def test_outcomes_by_hand() -> None:
     assert found.confidence.tolist() == [0.9, 0.6, 0.4, 0]
     values = figures(found)
     assert values["domain accuracy"] == 0.5
+    assert values["domain error"] == 0.5
     assert values["interpretation error"] == 0.75
     assert values["semantic error"] == pytest.approx(4 / (3 + 3 + 3 + 2))
     assert values["calibration error"] == pytest.approx((0.1 + 0.6 + 0.4 + 0) / 4)
@@ -104,6 +105,17 @@ def test_the_bootstrap_is_paired() -> None:
         assert difference.relative_interval == pytest.approx(relative, abs=0.05)
     assert compared(old, new, seed=0)["brier"] == found["brier"]
     assert compared(new, new, seed=0)["brier"].interval == (0, 0)
+
+
+def test_requests_that_belong_together_are_drawn_together() -> None:
+    """A request twice says no more than once: only over groups does the interval stay as wide."""
+    old, new = drawn(0)
+    alone = compared(old, new, seed=0)["semantic error"].interval
+    twice = (pooled([old, old]), pooled([new, new]))
+    together = compared(*twice, seed=0, groups=np.tile(np.arange(400), 2))["semantic error"].interval
+    apart = compared(*twice, seed=0)["semantic error"].interval
+    assert together == pytest.approx(alone)
+    assert apart[1] - apart[0] < 0.8 * (alone[1] - alone[0])
 
 
 def test_folds_are_pooled() -> None:

@@ -13,7 +13,7 @@ from benchmarks.made_up import Built, made_up
 from segue import artifact
 from segue.errors import Corrupt, InvalidInput
 from segue.understand.calibration import calibration_floor, expected_calibration_error
-from segue.understand.features import PUBLISHED, FeatureSet, extended, product_logit
+from segue.understand.features import ANOTHER, PUBLISHED, FeatureSet, extended, product_logit
 from segue.understand.hypotheses import Flags, Floats, Hypotheses, Interpretation, Judged
 from segue.understand.merging import merge
 from segue.understand.objectives import R1, R2, R3, Objective
@@ -98,14 +98,25 @@ def test_a_block_for_each_context_that_is_frequent() -> None:
     contexts[:25] = [{"device": "watch"}] * 25
     contexts[25:30] = [{"device": "oven"}] * 5
     own = np.ones(len(made), dtype=bool)
-    values = PUBLISHED.with_contexts(made, own, contexts, "device").contexts
+    values = PUBLISHED.with_contexts(made, own, contexts, ["device"]).contexts
     assert values == (("device", "phone"), ("device", "speaker"), ("device", "watch"))
-    assert PUBLISHED.with_contexts(made, own, contexts, "room") == PUBLISHED
+    assert PUBLISHED.with_contexts(made, own, contexts, ["room"]) == PUBLISHED
     alone = fit(made, right, features=features, contexts=contexts).scores(made, [{}] * len(made))
     unknown = fit(made, right, features=features, contexts=contexts).scores(made, [{"device": "oven"}] * len(made))
     np.testing.assert_array_equal(alone, unknown)
     with pytest.raises(InvalidInput, match="contexts"):
         fit(made, right, features=features, contexts=contexts[:-1])
+
+
+def test_blocks_of_several_keys_and_of_any_other_value() -> None:
+    """Where only others' requests are said has no block of its own, but one that all such values share."""
+    contexts = [{"room": "kitchen"}] * 30 + [{"room": f"room {n}", "hour": "7"} for n in range(30)] + [{}] * 5
+    made = table(np.log(np.full((65, 3), 0.5)))
+    features = replace(PUBLISHED, shift=True).with_contexts(made, np.arange(65) < 30, contexts, ["room", "hour"])
+    assert features.contexts == (("room", "kitchen"), ("room", ANOTHER), ("hour", ANOTHER))
+    assert features.names[7::4] == ("bias, room = kitchen", "bias, room = another", "bias, hour = another")
+    here = features.raw(made, contexts)[[0, 30, 64], 7::4]
+    np.testing.assert_array_equal(here, [[1, 0, 0], [0, 1, 1], [0, 0, 0]])
 
 
 def test_a_context_may_shift_all_scores() -> None:
