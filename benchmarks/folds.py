@@ -3,7 +3,6 @@
 Every request was read by readers that never saw it, so that what was made of some folds can train re-rankers for another one.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.understand.hypotheses import Hypotheses, Interpretation, Places, Slot, Utterance
+from segue.understand.hypotheses import Hypotheses, Interpretation, Places, Slot, Utterance, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +20,6 @@ class Read:
 
     utterances: Sequence[Utterance]
     tables: Sequence[Hypotheses]
-
-
-def labelled(file: Path) -> list[Utterance]:
-    """Requests of a file of JSON Lines, in its order."""
-    with file.open(encoding="utf-8") as lines:
-        return [_utterance(json.loads(line)) for line in lines]
 
 
 def keep(file: Path, hypotheses: Sequence[Hypotheses], places: Places) -> None:
@@ -60,26 +53,9 @@ def kept(file: Path) -> tuple[list[Hypotheses], Places]:
 def joined(parts: Sequence[tuple[Sequence[Hypotheses], Places]]) -> tuple[list[Hypotheses], Places]:
     """Several folds as one: tables of all their requests, which count in the order of the data, and their places in it."""
     places = np.sort(np.concatenate([own for _, own in parts]))
-    tables = []
-    for of_domain in zip(*(tables for tables, _ in parts), strict=True):
-        within = [own[table.request] for table, (_, own) in zip(of_domain, parts, strict=True)]
-        request = np.searchsorted(places, np.concatenate(within))
-        order = np.argsort(request, kind="stable")
-        meanings = [meaning for table in of_domain for meaning in table.meanings]
-        logs, local = (
-            np.concatenate([getattr(table, name) for table in of_domain])[order] for name in ("logs", "local")
-        )
-        first = of_domain[0]
-        shuffled = [meanings[place] for place in order.tolist()]
-        tables.append(Hypotheses(first.domain, request[order], shuffled, logs, local, first.names))
-    return tables, places
-
-
-def _utterance(line: dict[str, Any]) -> Utterance:
-    slots = sorted((slot["start"], slot["end"], slot["name"]) for slot in line["slots"])
-    meaning = Interpretation(line["intent"], tuple(Slot(name, start, end) for start, end, name in slots))
-    context = {key: str(value) for key, value in line.get("context", {}).items() if value}
-    return Utterance(line["text"], line["domain"], meaning, context)
+    now = [np.searchsorted(places, own) for _, own in parts]
+    of_domains = zip(*(tables for tables, _ in parts), strict=True)
+    return [together(list(zip(now, tables, strict=True))) for tables in of_domains], places
 
 
 def _table(arrays: Any, number: int, domain: str) -> Hypotheses:

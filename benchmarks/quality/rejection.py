@@ -37,7 +37,7 @@ import numpy as np
 from matplotlib import pyplot
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
-from sklearn.metrics import average_precision_score  # type: ignore[import-untyped,unused-ignore]
+from sklearn.metrics import average_precision_score
 
 from benchmarks.encoded import Remembered, remembered
 from benchmarks.one_model import scored

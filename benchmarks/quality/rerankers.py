@@ -33,7 +33,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from benchmarks.folds import Read, joined, kept, labelled
+from benchmarks.folds import Read, joined, kept
 from benchmarks.made_up import Built, made_up
 from benchmarks.record import DATA, RESULTS, plain, save
 from benchmarks.runs import finished, run_all
@@ -43,6 +43,7 @@ from segue.understand.calibrators import CALIBRATIONS
 from segue.understand.features import PUBLISHED, FeatureSet, extended, product_logit
 from segue.understand.hypotheses import Floats, Hypotheses, Judged, Utterance, judge
 from segue.understand.joint import fit_joint
+from segue.understand.labelled import load
 from segue.understand.measures import Difference, Outcomes, compared, figures, outcomes, pooled
 from segue.understand.merging import merge
 from segue.understand.objectives import R1, R2, R3, Objective
@@ -96,7 +97,7 @@ def read(job: Job, chosen: argparse.Namespace) -> tuple[Read, Read]:
     """What readers made of the nine other folds, and of this one; domains take the setting's arms in turn."""
     setting, held_out = job
     arms = setting.split("+")
-    said = labelled(chosen.data)
+    said = load(chosen.data).utterances
     parts = []
     for folds in ([fold for fold in FOLDS if fold != held_out], [held_out]):
         of_arms = [joined([kept(reader_file(chosen.readers, arm, fold)) for fold in folds]) for arm in arms]

@@ -25,7 +25,7 @@ from segue.recipes.train_reader import folder
 from segue.recipes.train_reader import replace as put
 from segue.resolution import resolution
 from segue.understand.features import Context, extended
-from segue.understand.hypotheses import Floats, Hypotheses, Interpretation, Judged, Utterance, judge
+from segue.understand.hypotheses import Floats, Hypotheses, Interpretation, Judged, Utterance, judge, together
 from segue.understand.interpreter import (
     REPORTS,
     RERANKERS,
@@ -147,23 +147,14 @@ def _with_corrections(
         Utterance(one.text, one.domain, _likeliest(found, place, one.domain), one.context)
         for place, one in enumerate(told)
     ]
-    joined = {table.domain: _joined(tables[table.domain], table, len(utterances)) for table in read}
+    first, rest = np.arange(len(utterances)), len(utterances) + np.arange(len(told))
+    joined = {table.domain: together([(first, tables[table.domain]), (rest, table)]) for table in read}
     return _From([*utterances, *said], len(utterances), joined, known, keys)
 
 
 def _likeliest(found: Interpreted, place: int, domain: str) -> Interpretation:
     guesses = found.guesses(place, most=1).get(domain)
     return guesses[0].meaning if guesses else Interpretation("")
-
-
-def _joined(table: Hypotheses, more: Hypotheses, offset: int) -> Hypotheses:
-    return replace(
-        table,
-        request=np.concatenate([table.request, more.request + offset]),
-        meanings=[*table.meanings, *more.meanings],
-        logs=np.concatenate([table.logs, more.logs]),
-        local=np.concatenate([table.local, more.local]),
-    )
 
 
 def usable(

@@ -69,6 +69,28 @@ class Hypotheses:
         return len(self.request)
 
 
+def together(parts: Sequence[tuple[Places, Hypotheses]]) -> Hypotheses:
+    """Tables of one domain over different requests as one table. Of each part, int64 [r] says which request its request 0, 1, …
+    is from now on.
+
+    >>> table = Hypotheses("films", np.array([0]), [Interpretation("play")], np.zeros((1, 3)), np.zeros((1, 0)))
+    >>> together([(np.array([4]), table), (np.array([2]), table)]).request.tolist()
+    [2, 4]
+    """
+    request = np.concatenate([places[table.request] for places, table in parts])
+    meanings = [meaning for _, table in parts for meaning in table.meanings]
+    order = np.argsort(request, kind="stable")
+    first = parts[0][1]
+    return Hypotheses(
+        first.domain,
+        request[order],
+        [meanings[place] for place in order.tolist()],
+        np.concatenate([table.logs for _, table in parts])[order],
+        np.concatenate([table.local for _, table in parts])[order],
+        first.names,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Hypotheses beside what was right. `own` bool [n]: the request was meant for this domain. `right` bool [n]: it was, and

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
 from segue.understand.corpus import Corpus, WordEncoder, prepare
-from segue.understand.hypotheses import Hypotheses, Utterance
+from segue.understand.hypotheses import Hypotheses, Utterance, together
 from segue.understand.reader import Reader
 from segue.understand.readers import Readers
 from segue.understand.training import train
@@ -42,7 +42,7 @@ def read_out_of_fold(
         readers = Readers(trained(corpus), encoder)
         for found in readers.read([utterances[place].text for place in held_out.tolist()], most=most):
             read.setdefault(found.domain, []).append((held_out, found))
-    return [_together(domain, read[domain]) for domain in sorted(read)]
+    return [together(read[domain]) for domain in sorted(read)]
 
 
 def parts(utterances: Sequence[Utterance], *, folds: int, seed: int = 0) -> NDArray[np.int64]:
@@ -64,17 +64,3 @@ def parts(utterances: Sequence[Utterance], *, folds: int, seed: int = 0) -> NDAr
             dealt[key] = first + 1
         part[place] = of_text[text]
     return part
-
-
-def _together(domain: str, read: Sequence[tuple[NDArray[np.int64], Hypotheses]]) -> Hypotheses:
-    request = np.concatenate([held_out[found.request] for held_out, found in read])
-    meanings = [meaning for _, found in read for meaning in found.meanings]
-    order = np.argsort(request, kind="stable")
-    return Hypotheses(
-        domain,
-        request[order],
-        [meanings[place] for place in order.tolist()],
-        np.concatenate([found.logs for _, found in read])[order],
-        np.concatenate([found.local for _, found in read])[order],
-        read[0][1].names,
-    )

@@ -1,13 +1,12 @@
 """Readers' tables are read back as they were kept, and folds are put together in the order of the data."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.folds import joined, keep, kept, labelled
+from benchmarks.folds import joined, keep, kept
 from benchmarks.made_up import Built, made_up
-from segue.understand.hypotheses import Hypotheses, Interpretation, Slot
+from segue.understand.hypotheses import Hypotheses
 
 MADE = made_up(20, {"films": Built(), "books": Built(sure=2)}, seed=0)
 TABLES = [table for table, _ in MADE.tables]
@@ -41,21 +40,6 @@ def test_folds_are_put_together_in_the_order_of_the_data() -> None:
     assert all(same(old, new) for old, new in zip(TABLES, read, strict=True))
     _, some = joined([(TABLES, np.array(range(100, 140, 2)))])
     assert some.tolist() == list(range(100, 140, 2))
-
-
-def test_labelled_requests(tmp_path: Path) -> None:
-    slots = [{"name": "artist", "start": 9, "end": 12}, {"name": "title", "start": 5, "end": 8}]
-    line = {
-        "text": "play abc xyz",
-        "domain": "songs",
-        "intent": "play",
-        "slots": slots,
-        "context": {"turn": 0, "to": "a"},
-    }
-    (tmp_path / "said.jsonl").write_text(json.dumps(line) + "\n")
-    (said,) = labelled(tmp_path / "said.jsonl")
-    assert said.meaning == Interpretation("play", (Slot("title", 5, 8), Slot("artist", 9, 12)))
-    assert (said.domain, said.context) == ("songs", {"to": "a"})
 
 
 def test_made_up_truth_is_true() -> None:
