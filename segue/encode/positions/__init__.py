@@ -1,0 +1,1 @@
+"""Position families, all behind `Positions.at`."""
