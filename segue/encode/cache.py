@@ -55,9 +55,7 @@ class Cache:
     def chosen(self, rows: Tensor) -> "Cache":
         """The state of texts `rows` only, int64 [k], in that order: how beam search keeps its best."""
         memory = None if self.memory is None else [seen.chosen(rows) for seen in self.memory]
-        kept = Cache(
-            len(self.own), memory, None if self.mask is None else self.mask[rows], self.reading, self.ahead
-        )
+        kept = Cache(len(self.own), memory, None if self.mask is None else self.mask[rows], self.reading, self.ahead)
         kept.length = self.length
         if self.length:
             kept.own = [seen.chosen(rows) for seen in self.own]

@@ -4,7 +4,9 @@ As an encoder it is BERT's (Devlin et al. 2019): post-norm, exact GELU. Causal, 
 Shapes: `b` texts, `n` tokens, `m` tokens that they look at, `d` width, `h` heads, `N` blocks.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -158,18 +160,21 @@ class Transformer(nn.Module):
         length = memory.shape[1]
         effects = self.reading.at(span(0, max(length, ahead), memory), self._reading_biases)
         theirs = effects.cut(0, length)
-        seen = [block.cross.remember(memory, theirs, number) for number, block in enumerate(self.blocks)]
+        seen = [block.cross.remember(memory, theirs, number) for number, block in enumerate(self._each())]
         return Cache(
             self.shape.blocks, seen, None if mask is None else hide_padding(mask, memory), effects, max(length, ahead)
         )
 
     def _own_biases(self) -> Tensor:
         """The blocks' own biases of queries, keys and values, [N, 3, d]."""
-        return torch.stack([block.attention.project.bias for block in self.blocks]).view(len(self.blocks), 3, -1)
+        return _biases([block.attention for block in self._each()])
 
     def _reading_biases(self) -> Tensor:
         """The same of their look at another text."""
-        return torch.stack([block.cross.project.bias for block in self.blocks]).view(len(self.blocks), 3, -1)
+        return _biases([block.cross for block in self._each()])
+
+    def _each(self) -> Iterable[Block]:
+        return cast(Iterable[Block], self.blocks)
 
     def _reading(self, cache: Cache | None, start: int, stop: int) -> Effects:
         """What the places of tokens `start` … `stop` − 1 do to their look at another text."""
@@ -191,6 +196,10 @@ class Transformer(nn.Module):
             return None, True
         later = hide_later(start, start + length, vectors)
         return (later if added is None else added + later), False
+
+
+def _biases(parts: list[Attention]) -> Tensor:
+    return torch.stack([part.project.bias for part in parts]).view(len(parts), 3, -1)
 
 
 def hide_later(start: int, stop: int, like: Tensor) -> Tensor:

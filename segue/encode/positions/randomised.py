@@ -35,7 +35,9 @@ class RandomisedPositions(nn.Module):
                 fix="train with a larger reach or horizon",
             )
         if span.places is not None:
-            raise InvalidInput("Places were passed to a family that draws its own.", fix="use the inner family for that")
+            raise InvalidInput(
+                "Places were passed to a family that draws its own.", fix="use the inner family for that"
+            )
         places = self._draw(span) if self.training else self._spread(span)
         return self.inner.at(Span(span.start, span.stop, span.like, places), own)
 
@@ -53,5 +55,7 @@ class RandomisedPositions(nn.Module):
                 expected="the number of tokens over which the range is spread",
                 fix="pass horizon=, the longest text to be decoded",
             )
-        spread = torch.arange(span.stop, dtype=torch.float64) * ((self.reach - 1) / max(1, (self.horizon or span.stop) - 1))
+        spread = torch.arange(span.stop, dtype=torch.float64) * (
+            (self.reach - 1) / max(1, (self.horizon or span.stop) - 1)
+        )
         return spread.floor() if self.whole else spread
