@@ -81,7 +81,8 @@ class Flow(nn.Module):
     def pull(self, kept: Evaluated, cotangent: Tensor) -> Pulled:
         """Vᵀ ∂push/∂p for V [g, r, d]; also what reached the two layers, from which `gradients` are made."""
         outer = cotangent if kept.slope is None else cotangent * kept.slope
-        inner = (outer @ self.outward.weight[:, :-1]) * (kept.hidden > 0)
+        # Of what came out of a ReLU, the sign is its derivative.
+        inner = (outer @ self.outward.weight[:, :-1]) * kept.hidden.sign()
         return inner @ self.inward.weight[:, :-1], inner, outer
 
     def gradients(self, kept: Evaluated, inner: Tensor, outer: Tensor) -> Gradients:

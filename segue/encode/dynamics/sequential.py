@@ -110,7 +110,7 @@ class _Pull:
 
     def __init__(self, flow: Flow, kept: Evaluated) -> None:
         self.into, self.out = flow.inward.weight[:, :-1], flow.outward.weight[:, :-1]
-        self.masks = (kept.hidden > 0).to(kept.hidden).unbind()
+        self.masks = kept.hidden.sign().unbind()
         self.slopes = None if kept.slope is None else kept.slope.unbind()
         self.reached = torch.empty_like(kept.hidden), torch.empty_like(kept.hidden)
         self._inner, self._outer = (part.unbind() for part in self.reached)

@@ -59,17 +59,20 @@ class Effects:
     - `added` [n, d]: to the token vectors, before the first block;
     - `scores` [h, n, m]: to the attention scores of every block;
     - `rotation`, cosines and sines [n, d / h]: of queries and keys;
-    - `biases` [N, n, 3d]: to queries, keys and values of each block, beside the block's own.
+    - `biases`, one [n, 3d] a block: to its queries, keys and values, beside its own.
     """
 
     added: Tensor | None = None
     scores: Tensor | None = None
     rotation: tuple[Tensor, Tensor] | None = None
-    biases: Tensor | None = None
+    biases: tuple[Tensor, ...] | None = None
 
     def with_biases(self, biases: Tensor) -> "Effects":
-        """The same effects and `biases`; where there are some already, their sum."""
-        return replace(self, biases=biases if self.biases is None else self.biases + biases)
+        """The same effects and `biases` [N, n, 3d]; where there are some already, their sum."""
+        if self.biases is not None:
+            biases = biases + torch.stack(self.biases)
+        # Not taken out one by one in the blocks: the gradient of that is a tensor of zeros for each.
+        return replace(self, biases=biases.unbind())
 
     def cut(self, start: int, stop: int) -> "Effects":
         """Those of tokens `start` … `stop` − 1 of a span that began at 0."""
@@ -77,7 +80,7 @@ class Effects:
             None if self.added is None else self.added[start:stop],
             None if self.scores is None else self.scores[:, start:stop, :stop],
             None if self.rotation is None else (self.rotation[0][start:stop], self.rotation[1][start:stop]),
-            None if self.biases is None else self.biases[:, start:stop],
+            None if self.biases is None else tuple(biases[start:stop] for biases in self.biases),
         )
 
 
