@@ -48,7 +48,7 @@ def _stir(model: torch.nn.Module) -> None:
     """Weights far from their start, so that every part shows."""
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.2 * torch.randn_like(parameter)
+            parameter.add_(0.2 * torch.randn_like(parameter))
 
 
 def encoder(name: str, seed: int = 0) -> Transformer:
@@ -91,8 +91,6 @@ def test_a_batch_equals_one_by_one(name: str) -> None:
 
 @torch.no_grad()
 def test_padding_changes_nothing(name: str) -> None:
-    if name in RANDOM:
-        pytest.skip("is spread over the length of the batch only where no horizon is given; see below")
     model, given = encoder(name), ids()
     mask = torch.ones_like(given)
     mask[:, 9:] = 0
@@ -102,8 +100,8 @@ def test_padding_changes_nothing(name: str) -> None:
 @torch.no_grad()
 def test_order_tells(name: str) -> None:
     model, given = encoder(name), ids(1)
-    turned = model(given.flip(1)).flip(1)
-    assert torch.allclose(model(given), turned, atol=1e-5) == (name == "none")
+    order = torch.tensor([4, 1, 2, 3, 0, 5, 6, 11, 8, 9, 10, 7])  # its own inverse
+    assert torch.allclose(model(given), model(given[:, order])[:, order], atol=1e-5) == (name == "none")
 
 
 @torch.no_grad()
@@ -133,7 +131,7 @@ def test_saving_and_loading_is_identical(name: str, tmp_path: Path) -> None:
 def test_every_parameter_learns(name: str) -> None:
     model = encoder(name).train()
     model(ids()).square().sum().backward()
-    assert [key for key, parameter in model.named_parameters() if parameter.grad is None] == ["types.weight"][:0]
+    assert [key for key, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
 def test_training_and_inference_agree(name: str) -> None:
@@ -158,7 +156,7 @@ def test_no_token_of_a_decoder_sees_a_later_one(name: str) -> None:
 def test_step_by_step_equals_teacher_forcing(name: str, sizes: list[int]) -> None:
     model, given = decoder(name), ids()
     cache = model.start()
-    steps = torch.cat([model(part, cache=cache) for part in given.split(sizes, dim=1)], dim=1)
+    steps = torch.cat([model(part, cache=cache) for part in torch.split(given, sizes, dim=1)], dim=1)
     torch.testing.assert_close(steps, model(given), atol=1e-5, rtol=0)
 
 
@@ -218,5 +216,5 @@ def test_random_places_are_drawn_anew_while_training_and_repeat_with_the_seed() 
         torch.manual_seed(5)
         first, second = model(ids()), model(ids())
         torch.manual_seed(5)
-        assert torch.equal(first, model(ids())), name
-        assert not torch.equal(first, second), name
+        torch.testing.assert_close(first, model(ids()), atol=1e-4, rtol=0)
+        assert not torch.allclose(first, second, atol=1e-3), name

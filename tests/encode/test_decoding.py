@@ -25,8 +25,8 @@ def model(vocabulary: int, seed: int) -> Seq2Seq:
     )
     with torch.no_grad():
         for parameter in made.parameters():
-            parameter += 0.5 * torch.randn_like(parameter)
-        made.writer.decoder.words.weight *= 2
+            parameter.add_(0.5 * torch.randn_like(parameter))
+        made.writer.decoder.words.weight.mul_(2)
     return made.eval()
 
 

@@ -74,7 +74,7 @@ def test_warm_start_is_the_model_that_it_started_from(bounds: dict[str, float]) 
     for base in (SinusoidalPositions(16), LearnedPositions(30, 16)):
         before = Seq2Seq(Transformer(SHAPE, base), Transformer(SHAPE, base, causal=True, reading=NoPositions())).eval()
         for parameter in before.parameters():
-            parameter += 0.2 * torch.randn_like(parameter)
+            parameter.add_(0.2 * torch.randn_like(parameter))
 
         def flowing(base: SinusoidalPositions | LearnedPositions | None) -> FloaterPositions:
             return FloaterPositions(BiasDynamics(Flow(16, scale=0, **bounds), Parallel(0.1)), base=base)
@@ -112,8 +112,8 @@ def test_stored_biases_are_solved_for_once_and_follow_every_change() -> None:
         assert solver.calls == 1
         longer = model(ids(100))
         assert solver.calls == 2
-        for parameter in (model.positions.dynamics.flow.outward.bias, model.blocks[0].attention.project.bias):  # type: ignore[union-attr]
-            parameter += 0.5  # type: ignore[misc, operator]
+        for key in ("positions.dynamics.flow.outward.bias", "blocks.0.attention.project.bias"):
+            model.get_parameter(key).add_(0.5)
             assert not torch.allclose(model(ids()), first, atol=1e-3)
             fresh = Transformer(SHAPE, FloaterPositions(BiasDynamics(Flow(16), Sequential(0.02)))).eval()
             fresh.load_state_dict(model.state_dict())
@@ -122,6 +122,8 @@ def test_stored_biases_are_solved_for_once_and_follow_every_change() -> None:
 
 
 def test_the_schedule_solves_every_few_steps_and_its_first_gradient_is_exact() -> None:
+    names = ("positions.dynamics.flow.inward.weight", "blocks.0.attention.project.bias")
+
     def gradients(every: int, solver: Counting, steps: int) -> list[Tensor]:
         torch.manual_seed(0)
         model = Transformer(SHAPE, FloaterPositions(BiasDynamics(Flow(16), solver, every=every)))
@@ -129,10 +131,10 @@ def test_the_schedule_solves_every_few_steps_and_its_first_gradient_is_exact() -
         for _ in range(steps):
             model.zero_grad()
             model(ids()).square().sum().backward()
-            weight = next(iter(model.positions.parameters()))  # type: ignore[union-attr, operator]
-            assert isinstance(weight, Tensor)
-            found.append(torch.zeros(1) if weight.grad is None else weight.grad.clone())
-            assert model.blocks[0].attention.project.bias.grad.abs().sum() > 0  # type: ignore[union-attr, operator]
+            weight, bias = (model.get_parameter(key).grad for key in names)
+            found.append(torch.zeros(1) if weight is None else weight.clone())
+            assert bias is not None
+            assert bias.abs().sum() > 0
         return found
 
     solver = Counting(0.02)

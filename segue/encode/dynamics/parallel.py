@@ -73,14 +73,17 @@ class Parallel:
 
     def trajectory(self, flow: Flow, anchor: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The nodes at 0, step, …, count · step, `count` even, and their slopes, [count + 1, r, d] both."""
+        # Where nothing learns, from nothing: then the same call gives the same result whatever was called before.
+        last = self._last if torch.is_grad_enabled() else None
         with torch.no_grad():
-            solved = self._swept(flow, anchor, count)
+            solved = self._swept(flow, anchor, count, last)
         if solved is None:
             self.report = Report(self.most, 0, fell_back=True)
             nodes = self._fallback.trajectory(flow, anchor, count)
             return nodes, flow(self._fallback.grid(nodes), anchor, nodes)
         nodes, slopes, windows = solved
-        self._remember(nodes)
+        if torch.is_grad_enabled():
+            self._remember(nodes)
         found: tuple[Tensor, Tensor] = _Implicit.apply(  # type: ignore[no-untyped-call]
             self, flow, windows, nodes, slopes, anchor, *flow.parameters()
         )
@@ -94,7 +97,9 @@ class Parallel:
         else:
             self._last = nodes.clone()
 
-    def _swept(self, flow: Flow, anchor: Tensor, count: int) -> tuple[Tensor, Tensor, list[Window]] | None:
+    def _swept(
+        self, flow: Flow, anchor: Tensor, count: int, last: Tensor | None
+    ) -> tuple[Tensor, Tensor, list[Window]] | None:
         """Nodes, slopes and windows, or None where sweeps did not converge."""
         times = torch.arange(count + 1, dtype=anchor.dtype, device=anchor.device) * self.step
         nodes = anchor.new_zeros(count + 1, *anchor.shape)
@@ -104,7 +109,7 @@ class Parallel:
         for start in range(0, count, self.window):
             stop = min(start + self.window, count)
             carry, integral = equations[stop - start]
-            self._guess(nodes, slopes, start, stop)
+            self._guess(nodes, slopes, start, stop, last)
             for sweep in range(1, self.most + 1):
                 used = max(used, sweep)
                 pushed, kept = flow.push(times[start : stop + 1], anchor + nodes[start : stop + 1])
@@ -121,9 +126,8 @@ class Parallel:
         self.report = Report(used)
         return nodes, slopes, windows
 
-    def _guess(self, nodes: Tensor, slopes: Tensor, start: int, stop: int) -> None:
+    def _guess(self, nodes: Tensor, slopes: Tensor, start: int, stop: int, last: Tensor | None) -> None:
         """Fill a window: with the last trajectory, moved to begin where this one does; or straight on along the slope."""
-        last = self._last
         if last is not None and len(last) > stop and last.shape[1:] == nodes.shape[1:]:
             nodes[start + 1 : stop + 1] = last[start + 1 : stop + 1].to(nodes) + (nodes[start] - last[start].to(nodes))
         else:
