@@ -24,8 +24,8 @@ def model(vocabulary: int, seed: int) -> Seq2Seq:
         Transformer(shape, floater(8), causal=True, reading=floater(8)),
     )
     with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.add_(0.5 * torch.randn_like(parameter))
+        for key, parameter in made.named_parameters():
+            parameter.add_((0.1 if "flow" in key else 0.5) * torch.randn_like(parameter))
         made.writer.decoder.words.weight.mul_(2)
     return made.eval()
 

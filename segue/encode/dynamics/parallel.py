@@ -45,7 +45,7 @@ class Window:
 
 
 class Parallel:
-    """Simpson's rule on a grid of `step`, solved by sweeps until no node moves by more than `tolerance` (relative to 1 or the
+    """Simpson's rule on a grid of `step`, solved by sweeps until no node moves by more than `tolerance` (relative to 1 or its
     largest offset), the adjoint's by ten times that, relative to the largest. One evaluation a node and sweep, where
     Runge–Kutta 4 takes four.
 
@@ -115,10 +115,12 @@ class Parallel:
                 pushed, kept = flow.push(times[start : stop + 1], anchor + nodes[start : stop + 1])
                 better = torch.tensordot(integral, pushed, 1)
                 better.addcmul_(carry[:, None, None], nodes[start])
-                moved = float((better - nodes[start + 1 : stop + 1]).abs().max())
+                # Node by node: where a flow grows fast, its early nodes must not be judged by its late ones.
+                largest = better.abs().amax(dim=(1, 2)).clamp(min=1.0)
+                moved = (better - nodes[start + 1 : stop + 1]).abs().amax(dim=(1, 2))
                 slopes[start : stop + 1] = pushed - flow.decay * nodes[start : stop + 1]
                 nodes[start + 1 : stop + 1] = better
-                if moved <= self.tolerance * max(1.0, float(better.abs().max())):
+                if bool((moved <= self.tolerance * largest).all()):
                     break
             else:
                 return None

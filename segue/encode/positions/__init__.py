@@ -37,13 +37,18 @@ __all__ = [
 ]
 
 
-def floater(width: int, *, spacing: float = 0.1, scale: float = 0.01) -> FloaterPositions:
-    """FLOATER over sinusoids as here recommended: small initial dynamics, one node a token, all of them solved at once.
+def floater(
+    width: int, *, spacing: float = 0.1, scale: float = 0.01, bound: float | None = None, decay: float = 0.0
+) -> FloaterPositions:
+    """FLOATER over sinusoids as here recommended: small initial dynamics, a node every two tokens, all solved at once.
 
-    The paper's own settings are `BiasDynamics(Flow(width), Sequential(step=0.02))`.
+    Give `bound` and `decay` where texts will be many times longer than any in training (see `Flow`). The paper's own solver is
+    `BiasDynamics(Flow(width), Sequential(step=0.02))`, with `every=` for its schedule.
     """
-    dynamics = BiasDynamics(Flow(width, scale=scale), Parallel(step=spacing), spacing=spacing)
-    return FloaterPositions(dynamics, base=SinusoidalPositions(width))
+    flow = Flow(width, scale=scale, bound=bound, decay=decay)
+    return FloaterPositions(
+        BiasDynamics(flow, Parallel(step=2 * spacing), spacing=spacing), base=SinusoidalPositions(width)
+    )
 
 
 FAMILIES: Mapping[str, Callable[[Shape, int, bool], Positions]] = {
