@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from segue.encode.encoder import Ids, Vectors, encode_by_length
-from segue.encode.positions import LearnedPositions
+from segue.encode.positions.learned import LearnedPositions
 from segue.encode.tokenizer import Tokenizer
 from segue.encode.transformer import Shape, Transformer, pool
 from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from segue.encode.attention import Attention
-from segue.encode.positions import LearnedPositions
+from segue.encode.positions.effects import Effects
+from segue.encode.positions.learned import LearnedPositions
 from segue.encode.pretrained import TorchEncoder
 from segue.encode.transformer import Shape, Transformer, pool
 from segue.errors import InvalidInput
@@ -70,7 +71,7 @@ def test_padding_changes_nothing(reference: TorchEncoder) -> None:
 
 def test_attention_is_a_softmax_over_scaled_products() -> None:
     torch.manual_seed(0)
-    attention, positions = Attention(6, 2), LearnedPositions(5, 6)
+    attention = Attention(6, 2)
     vectors = torch.randn(1, 5, 6)
     queries, keys, values = attention.project(vectors)[0].chunk(3, dim=1)
     heads = []
@@ -78,7 +79,7 @@ def test_attention_is_a_softmax_over_scaled_products() -> None:
         weights = torch.softmax(queries[:, head] @ keys[:, head].T / math.sqrt(3), dim=1)
         heads.append(weights @ values[:, head])
     expected = attention.merge(torch.cat(heads, dim=1))
-    assert torch.allclose(attention(vectors, None, positions, 0)[0], expected, atol=1e-6)
+    assert torch.allclose(attention(vectors, None, Effects(), 0)[0], expected, atol=1e-6)
 
 
 def test_a_text_longer_than_the_table_is_refused() -> None:
