@@ -129,26 +129,35 @@ class Store:
 
     def go_live(self, part: str, artifact: Path) -> None:
         """Let an artifact of this store play `part` from the next opening on; the old one stays where it is."""
-        self._point(lambda live: {**_without(live, part), part: artifact.name}, part)
+        self._point(
+            lambda live: {**_without(live, part), part: artifact.name},
+            f"{artifact.name[:100]} could not be made the live {part}",
+        )
 
     def retire(self, part: str) -> Path:
         """Let nothing play `part` any more; what played it stays where it is. Returns its folder; raises `NotFound` when nothing
         does."""
-        self._point(lambda live: {**_without(live, part), f"{_RETIRED}{part}": _taken(live, part)}, part)
+        self._point(
+            lambda live: {**_without(live, part), f"{_RETIRED}{part}": _taken(live, part)},
+            f"{part} could not be retired",
+        )
         return self.retired_parts(part)[part]
 
     def restore(self, part: str) -> Path:
         """Let what played `part` before it was retired play it again. Returns its folder; raises `NotFound` when nothing did."""
-        self._point(lambda live: {**_without(live, part), part: _taken(live, f"{_RETIRED}{part}")}, part)
+        self._point(
+            lambda live: {**_without(live, part), part: _taken(live, f"{_RETIRED}{part}")},
+            f"{part} could not be restored",
+        )
         return self.live_parts(part)[part]
 
-    def _point(self, change: Callable[[dict[str, str]], dict[str, str]], part: str) -> None:
+    def _point(self, change: Callable[[dict[str, str]], dict[str, str]], failed: str) -> None:
         try:
             with FileLock(self.folder / "live.lock", timeout=30):
                 _write(self.folder / "live.json", orjson.dumps(change(self._pointers())))
         except (OSError, Timeout) as error:
             raise Unavailable(
-                f"The live {part} could not be changed: {error}.",
+                f"{failed}: {error}.",
                 expected="a store with free space that this process may write",
                 fix="run the same command again; it is as it was until then",
             ) from error

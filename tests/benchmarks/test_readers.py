@@ -29,6 +29,14 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
+def ran(module: str, *options: object) -> str:
+    """What a benchmark printed."""
+    words = [sys.executable, "-m", module, *map(str, options)]
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout
+
+
 def test_runs(data: Path, tmp_path: Path) -> None:
     """One fold is there already; the other is run, and both are gathered."""
     work, out = tmp_path / "work", tmp_path / "results"
@@ -37,16 +45,8 @@ def test_runs(data: Path, tmp_path: Path) -> None:
     assert "SemER" in line
     run_file(("light", 1), Namespace(work=work)).write_text(json.dumps(before))
     options = ["--data", data, "--work", work, "--out", out, "--processes", "1", "--arms", "light", "--folds", "1", "2"]
-    words = [str(word) for word in options]
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.quality.readers", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    assert "1 of 1: light-2" in run.stdout
+    said = ran("benchmarks.quality.readers", *options)
+    assert "1 of 1: light-2" in said
     found = json.loads((out / "readers.json").read_text())["arms"]["light"]
     assert found["folds"] == [1, 2]
     assert found["measures"]["domain accuracy"] > 0.7
@@ -58,18 +58,10 @@ def test_runs(data: Path, tmp_path: Path) -> None:
 
 def test_the_time_that_understanding_takes(data: Path, tmp_path: Path) -> None:
     options = ["--data", data / "hwu64.jsonl", "--requests", "3", "--most", "40", "--out", tmp_path / "results"]
-    words = [str(word) for word in options]
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed.understanding", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    said = ran("benchmarks.speed.understanding", *options)
     found = json.loads((tmp_path / "results" / "understanding.json").read_text())
     assert found["domains"] == 3
-    assert "| slowest re-ranker |" in run.stdout
+    assert "| slowest re-ranker |" in said
 
 
 def test_hypotheses_come_back_as_they_were(tmp_path: Path) -> None:
