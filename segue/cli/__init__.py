@@ -45,6 +45,7 @@ _COMMANDS = {
     "serve": ("serving:serve", "Serve the console and the HTTP interface of a store."),
     "explain": ("use:explain", "Why ANSWER was given: what was understood, who was asked, what put results there."),
     "learn": ("learning:learn", "Learn a ranker for each domain from the log; the better one goes live."),
+    "migrate": ("encoders:migrate", "Let a trained encoder read past the end of its position table."),
     "simulate": (
         "measure:simulate",
         "Let simulated people click on your own catalogue, and see what is learned from it.",
@@ -105,7 +106,6 @@ def _not_built(name: str, what: str) -> Callable[..., None]:
 
 for _group, _name, _what in (
     (main, "upgrade", "replace an encoder, a reader or a ranker without breaking what worked"),
-    (main, "migrate", "give a trained model another position encoding"),
 ):
     _group.command(_name, context_settings={"ignore_unknown_options": True})(
         click.argument("rest", nargs=-1, type=click.UNPROCESSED)(_not_built(_name, _what))

@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 import warnings
+from copy import copy
 from pathlib import Path
 
 import onnx
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from segue import artifact
 from segue.encode.int8 import quantise
+from segue.encode.positions.floater import FloaterPositions
+from segue.encode.positions.stored import StoredPositions
 from segue.encode.pretrained import TorchEncoder, minilm
 from segue.encode.quantised import FORMAT, GRAPH, KIND, TOKENIZER
 from segue.encode.states import FORMAT as STATES_FORMAT
@@ -32,7 +35,7 @@ def export(encoder: TorchEncoder, folder: Path | str, *, name: str, parent: str 
         kind=KIND,
         name=name,
         files={
-            GRAPH: quantise(to_onnx(encoder.transformer)).SerializeToString(deterministic=True),
+            GRAPH: quantise(to_onnx(encoder)).SerializeToString(deterministic=True),
             TOKENIZER: encoder.tokenizer.definition.encode(),
         },
         meta={
@@ -53,7 +56,7 @@ def export_states(encoder: TorchEncoder, folder: Path | str, *, name: str, block
         kind=STATES_KIND,
         name=name,
         files={
-            GRAPH: quantise(to_onnx(encoder.transformer, block=block)).SerializeToString(deterministic=True),
+            GRAPH: quantise(to_onnx(encoder, block=block)).SerializeToString(deterministic=True),
             TOKENIZER: encoder.tokenizer.definition.encode(),
         },
         meta={
@@ -66,9 +69,10 @@ def export_states(encoder: TorchEncoder, folder: Path | str, *, name: str, block
     )
 
 
-def to_onnx(transformer: Transformer, *, block: int | None = None) -> ModelProto:
+def to_onnx(encoder: TorchEncoder, *, block: int | None = None) -> ModelProto:
     """The float32 graph: `ids` int64 [b, n], all of one length → `vectors` float32 [b, d], pooled unit rows; with `block`, also
-    `states` float32 [b, n, d], those after so many blocks."""
+    `states` float32 [b, n, d], those after so many blocks. FLOATER's biases are in it up to the encoder's longest text."""
+    transformer = _stored(encoder)
     outputs = ["vectors"] if block is None else ["vectors", "states"]
     module: nn.Module = _Pooled(transformer) if block is None else _PooledWithStates(transformer, block)
     axes = {"ids": {0: "texts", 1: "tokens"}, "vectors": {0: "texts"}, "states": {0: "texts", 1: "tokens"}}
@@ -89,6 +93,17 @@ def to_onnx(transformer: Transformer, *, block: int | None = None) -> ModelProto
             dynamo=False,
         )
         return onnx.load(f"{folder}/float32.onnx")
+
+
+def _stored(encoder: TorchEncoder) -> Transformer:
+    transformer = encoder.transformer
+    if not isinstance(transformer.positions, FloaterPositions):
+        return transformer
+    positions = StoredPositions(transformer.positions, transformer.own_biases(), longest=encoder.tokenizer.longest)
+    # The same blocks around other positions: nothing of the encoder is changed or copied.
+    made = copy(transformer)
+    made._modules = {**transformer._modules, "positions": positions}
+    return made
 
 
 class _Pooled(nn.Module):

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from segue.encode.continuation import FOLDER, continued, kept
 from segue.encode.encoder import Ids, Vectors, encode_by_length
 from segue.encode.positions.learned import LearnedPositions
 from segue.encode.tokenizer import Tokenizer
@@ -66,16 +67,20 @@ def minilm() -> TorchEncoder:
 
 
 def load(folder: Path | str) -> TorchEncoder:
-    """Load a BERT-like folder: `config.json`, `model.safetensors`, `tokenizer.json`.
+    """Load a folder of BERT's or RoBERTa's kind: `config.json`, `model.safetensors`, `tokenizer.json`.
 
-    `max_seq_length` of `sentence_bert_config.json` cuts the texts where that file is there; else the position table.
-    Raises `NotFound` for a missing file, `InvalidInput` for another architecture, `Corrupt` for unreadable weights.
+    `max_seq_length` of `sentence_bert_config.json` cuts the texts where that file is there; else the position table. What
+    `segue migrate` wrote has a folder `floater` beside and reads texts as long as that says, past its table. Raises `NotFound`
+    for a missing file, `InvalidInput` for another architecture or pooling, `Corrupt` for unreadable weights.
     """
     folder = Path(folder)
     config = _read_json(folder / "config.json")
-    shape, longest = _shape(config), int(config["max_position_embeddings"])
+    shape, skipped = _shape(config), _skipped(config)
+    longest = int(config["max_position_embeddings"]) - skipped
+    _check_pooling(folder / "1_Pooling" / "config.json")
     transformer = Transformer(shape, LearnedPositions(longest, shape.width))
     weights = _renamed(_weights(folder / "model.safetensors"), shape, folder)
+    weights["positions.table"] = weights["positions.table"][skipped:]
     try:
         transformer.load_state_dict(weights)
     except RuntimeError as error:
@@ -83,15 +88,29 @@ def load(folder: Path | str) -> TorchEncoder:
     tuned = folder / "sentence_bert_config.json"
     if tuned.exists():
         longest = min(longest, int(_read_json(tuned).get("max_seq_length") or longest))
+    if (folder / FOLDER).exists():
+        how, flow = kept(folder / FOLDER)
+        transformer, longest = continued(transformer, how, flow), how.longest
     return TorchEncoder(transformer.eval(), Tokenizer.open(folder / "tokenizer.json", longest=longest))
+
+
+def _skipped(config: Mapping[str, Any]) -> int:
+    """How many rows of the position table no token ever has: RoBERTa counts from the number of its padding on."""
+    return int(config.get("pad_token_id", 1)) + 1 if config.get("model_type") == "roberta" else 0
 
 
 def _shape(config: Mapping[str, Any]) -> Shape:
     """Sizes out of a `config.json`; refuses what would load and then compute something else."""
-    for key, expected in (("hidden_act", "gelu"), ("position_embedding_type", "absolute"), ("model_type", "bert")):
-        if config.get(key, expected) != expected:
+    for key, expected in (
+        ("hidden_act", ("gelu",)),
+        ("position_embedding_type", ("absolute",)),
+        ("model_type", ("bert", "roberta")),
+    ):
+        if config.get(key, expected[0]) not in expected:
             raise InvalidInput(
-                f"The model's {key} is {config[key]!r}.", expected=f"{expected!r}", fix="use a BERT-like model"
+                f"The model's {key} is {config[key]!r}.",
+                expected=" or ".join(map(repr, expected)),
+                fix="use a BERT-like model",
             )
     try:
         return Shape(
@@ -105,6 +124,18 @@ def _shape(config: Mapping[str, Any]) -> Shape:
         )
     except KeyError as error:
         raise InvalidInput(f"config.json does not name {error}.", expected="the config.json of a BERT model") from error
+
+
+def _check_pooling(file: Path) -> None:
+    """Refuse what sentence-transformers would pool in another way."""
+    pooling = _read_json(file) if file.exists() else {}
+    other = [mode for mode, used in pooling.items() if used is True and mode.startswith("pooling_mode_")]
+    if other and other != ["pooling_mode_mean_tokens"]:
+        raise InvalidInput(
+            f"The model's vectors are made by {', '.join(other)}.",
+            expected="pooling_mode_mean_tokens, the mean over a text's tokens",
+            fix="use a model with mean pooling",
+        )
 
 
 _OUTSIDE = {
@@ -124,7 +155,7 @@ _INSIDE = {
 
 def _renamed(weights: Mapping[str, Tensor], shape: Shape, folder: Path) -> dict[str, Tensor]:
     """The names of BERT's checkpoints → ours; the pooler and any head are left out."""
-    given = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
+    given = {name.removeprefix("bert.").removeprefix("roberta."): tensor for name, tensor in weights.items()}
     ours: dict[str, Tensor] = {}
     try:
         for name, theirs in _OUTSIDE.items():

@@ -71,6 +71,14 @@ class Tokenizer:
         """The ids of every text, each at most `longest` long."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
+    def whole(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of every text, of any length, without special ones."""
+        # Another one, so that threads which share this one are not disturbed.
+        uncut = tokenizers.Tokenizer.from_str(self.definition)
+        uncut.no_padding()
+        uncut.no_truncation()
+        return [one.ids for one in uncut.encode_batch_fast(list(texts), add_special_tokens=False)]
+
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """The ids of every text, each at most `longest` long, and where they stand."""
         return [Pieces(encoding.ids, encoding.offsets) for encoding in self._tokenizer.encode_batch(list(texts))]

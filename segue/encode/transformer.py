@@ -128,7 +128,7 @@ class Transformer(nn.Module):
         start, stop = 0, vectors.shape[1]
         if cache is not None:
             start, stop = cache.length, cache.length + stop
-        effects = self.positions.at(span(start, stop, vectors, places), self._own_biases)
+        effects = self.positions.at(span(start, stop, vectors, places), self.own_biases)
         if effects.added is not None:
             vectors = vectors + effects.added
         vectors = self.norm(vectors)
@@ -165,7 +165,7 @@ class Transformer(nn.Module):
             self.shape.blocks, seen, None if mask is None else hide_padding(mask, memory), effects, max(length, ahead)
         )
 
-    def _own_biases(self) -> Tensor:
+    def own_biases(self) -> Tensor:
         """The blocks' own biases of queries, keys and values, [N, 3, d]."""
         return _biases([block.attention for block in self._each()])
 

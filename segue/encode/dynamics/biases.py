@@ -48,6 +48,9 @@ class BiasDynamics(nn.Module):
         self._stored: Stored | None = None
         self._stale: Tensor | None = None
 
+    def extra_repr(self) -> str:
+        return f"spacing={self.spacing}"
+
     def offsets(self, length: int, own: Tensor, places: Tensor | None = None) -> Tensor:
         """b(t) − b(0) at the first `length` places, or at increasing `places` [length]: [N, length, 3d].
 

@@ -51,6 +51,9 @@ class Flow(nn.Module):
         with torch.no_grad():
             self.outward.weight *= scale
 
+    def extra_repr(self) -> str:
+        return f"bound={self.bound}, decay={self.decay}"
+
     def forward(self, times: Tensor, anchor: Tensor, offsets: Tensor) -> Tensor:
         """dp/dt at times [g], of rows that started at `anchor` [r, d] and are `offsets` [g, r, d] from it: [g, r, d]."""
         pushed, _ = self.push(times, anchor + offsets)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segue.encode.dynamics.biases import BiasDynamics
 from segue.encode.positions.effects import Effects, Positions, Span
@@ -17,6 +18,9 @@ class FloaterPositions(nn.Module):
     the biases only. For a look at another text (`Transformer(reading=…)`) the same class gives queries their biases by
     the place in the text that looks, keys and values by the place in the text looked at.
 
+    Time begins at place `since`: up to there nothing moves, and texts that end there cost nothing. A model with a table of
+    positions is so carried on past it, and stays what it was inside.
+
     >>> from segue.encode.dynamics.flow import Flow
     >>> from segue.encode.dynamics.sequential import Sequential
     >>> positions = FloaterPositions(BiasDynamics(Flow(8), Sequential(step=0.02)))
@@ -24,14 +28,25 @@ class FloaterPositions(nn.Module):
     True
     """
 
-    def __init__(self, dynamics: BiasDynamics, *, base: Positions | None = None) -> None:
+    def __init__(self, dynamics: BiasDynamics, *, base: Positions | None = None, since: int = 0) -> None:
         super().__init__()
-        self.dynamics, self.base = dynamics, base
+        if since < 0:
+            raise InvalidInput(f"Time begins at place {since}.", expected="0 or above")
+        self.dynamics, self.base, self.since = dynamics, base, since
+
+    def extra_repr(self) -> str:
+        return f"since={self.since}" if self.since else ""
 
     def at(self, span: Span, own: Callable[[], Tensor]) -> Effects:
         effects = Effects() if self.base is None else self.base.at(span, own)
-        offsets = self.dynamics.offsets(span.stop, own(), span.places)
-        return effects.with_biases(offsets[:, span.start :])
+        if span.places is not None:
+            moved = (span.places - self.since).clamp(min=0)
+            return effects.with_biases(self.dynamics.offsets(span.stop, own(), moved)[:, span.start :])
+        later = span.stop - self.since
+        if later <= 1 and self.since:
+            return effects
+        offsets = self.dynamics.offsets(later, own())
+        return effects.with_biases(functional.pad(offsets, (0, 0, self.since, 0))[:, span.start :])
 
 
 class GridFloaterPositions(nn.Module):

@@ -10,28 +10,41 @@ from segue.errors import InvalidInput
 
 
 class LearnedPositions(nn.Module):
-    """A table of one vector a position, added to the token vectors (Devlin et al. 2019, BERT)."""
+    """A table of one vector a position, added to the token vectors (Devlin et al. 2019, BERT).
 
-    def __init__(self, longest: int, width: int) -> None:
+    With `repeats`, the table begins anew where it ends, at its second row: the first has only ever stood for [CLS]. A text of
+    any length can then be read; tokens of one row are left for another family to tell apart, see `FloaterPositions`.
+    """
+
+    def __init__(self, longest: int, width: int, *, repeats: bool = False) -> None:
         super().__init__()
+        if repeats and longest < 2:
+            raise InvalidInput(f"A table of {longest} rows is to be repeated.", expected="two rows or more")
         self.table = nn.Parameter(torch.randn(longest, width) * 0.02)
+        self.repeats = repeats
+
+    def extra_repr(self) -> str:
+        return "repeats=True" if self.repeats else ""
 
     def at(self, span: Span, own: Callable[[], Tensor]) -> Effects:
         """Raises `InvalidInput` for a text longer than the table, and for places that are not whole numbers."""
         longest = self.table.shape[0]
-        if span.stop > longest:
+        if span.stop > longest and not self.repeats:
             raise InvalidInput(
                 f"A text has {span.stop} tokens.",
                 expected=f"at most {longest}, the length of the learned position table",
                 fix="cut the text, or use a position family without a longest input",
             )
-        if span.places is None:
+        if span.places is None and span.stop <= longest:
             return Effects(added=self.table[span.start : span.stop])
         places = span.queries()
-        if bool((places != places.round()).any()) or float(places[-1]) >= longest:
+        if bool((places != places.round()).any()) or (float(places[-1]) >= longest and not self.repeats):
             raise InvalidInput(
                 f"The places reach {float(places[-1]):g}.",
                 expected=f"whole numbers below {longest}, the length of the learned position table",
                 fix="round the places, make the table longer, or use a continuous family such as FLOATER",
             )
-        return Effects(added=self.table[places.long()])
+        rows = places.long()
+        if self.repeats:
+            rows = torch.where(rows < longest, rows, (rows - longest) % (longest - 1) + 1)
+        return Effects(added=self.table[rows])

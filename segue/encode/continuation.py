@@ -1,0 +1,118 @@
+"""A trained encoder past the end of its position table: inside, what it was to the last bit; beyond, FLOATER.
+
+Beyond the table its rows begin anew, and a flow moves the biases of every block from where they are at the table's last place
+(`FloaterPositions`, `since`), so that what the rows cannot tell apart, time can. The encoder's own weights stay as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segue import artifact
+from segue.encode.dynamics.biases import BiasDynamics
+from segue.encode.dynamics.flow import Flow
+from segue.encode.dynamics.parallel import Parallel
+from segue.encode.positions.floater import FloaterPositions
+from segue.encode.positions.learned import LearnedPositions
+from segue.encode.transformer import Transformer
+from segue.errors import Corrupt, InvalidInput
+
+KIND = "floater continuation"
+FOLDER = "floater"
+"""Where a migrated model keeps its continuation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """How a table is continued: tokens `spacing` apart in time, a node of the solver every `stride` tokens; `bound` and `decay` are
+    the flow's, so that no bias ever moves by more than bound / decay. `longest` is the longest text, in tokens."""
+
+    longest: int = 2048
+    spacing: float = 0.05
+    stride: int = 4
+    bound: float = 1.0
+    decay: float = 0.5
+
+    def positions(self, table: int, width: int) -> FloaterPositions:
+        """At rest: nothing moves until the flow has learned. Raises `InvalidInput` where `longest` is inside the table."""
+        if self.longest <= table:
+            raise InvalidInput(
+                f"The longest text is {self.longest} tokens.",
+                expected=f"more than the {table} of the model's position table",
+                fix="pass a larger number; inside its table the model needs no other positions",
+            )
+        flow = Flow(width, scale=0, bound=self.bound, decay=self.decay)
+        dynamics = BiasDynamics(flow, Parallel(self.stride * self.spacing), spacing=self.spacing)
+        return FloaterPositions(dynamics, base=LearnedPositions(table, width, repeats=True), since=table - 1)
+
+
+def continued(transformer: Transformer, how: Continuation, flow: Mapping[str, Tensor] | None = None) -> Transformer:
+    """A copy of an encoder with a learned table, continued past it; `flow` are a trained flow's weights, None leaves it at rest.
+
+    Raises `InvalidInput` for an encoder that has other positions or is continued already, `Corrupt` for weights of another flow.
+    """
+    if isinstance(transformer.positions, FloaterPositions):
+        raise InvalidInput("The model is continued already.", fix="pass the model that it was made from")
+    shape, table = transformer.shape, table_of(transformer)
+    positions = how.positions(table, shape.width)
+    made = Transformer(shape, positions)
+    state = {name.replace("positions.", "positions.base."): tensor for name, tensor in transformer.state_dict().items()}
+    made.load_state_dict(state, strict=False)
+    if flow is not None:
+        try:
+            positions.dynamics.flow.load_state_dict(flow)
+        except RuntimeError as error:
+            raise Corrupt(f"The flow does not fit the model: {error}.", fix="migrate the model again") from error
+    return made.train(transformer.training)
+
+
+def flow_of(transformer: Transformer) -> Flow:
+    """What a continued encoder has beside the one that it was made from."""
+    positions = transformer.positions
+    if not isinstance(positions, FloaterPositions):
+        raise InvalidInput("The model has no flow.", expected="one that was continued", fix="pass it to `continued` first")
+    return positions.dynamics.flow
+
+
+def table_of(transformer: Transformer) -> int:
+    """How many places the learned table of an encoder has, continued or not; raises `InvalidInput` where there is none."""
+    positions = transformer.positions
+    if isinstance(positions, FloaterPositions):
+        positions = positions.base
+    if not isinstance(positions, LearnedPositions):
+        raise InvalidInput(
+            f"The model's positions are {type(positions).__name__}.",
+            expected="a learned table, as in BERT",
+            fix="pass a BERT-like model",
+        )
+    return len(positions.table)
+
+
+def keep(folder: Path, flow: Flow, how: Continuation, *, source: str, about: dict[str, Any]) -> artifact.Artifact:
+    """Write a continuation to a new `folder`; `source` is the fingerprint of the encoder that it continues."""
+    return artifact.write(
+        folder,
+        kind=KIND,
+        name=FOLDER,
+        tensors={name: tensor.detach().numpy() for name, tensor in flow.state_dict().items()},
+        meta={"format": 1, "how": asdict(how), "source": source, **about},
+    )
+
+
+def kept(folder: Path) -> tuple[Continuation, dict[str, Tensor]]:
+    """How the model in `folder` is continued, and the flow's weights; raises what `artifact.open` raises."""
+    part = artifact.open(folder, kind=KIND)
+    match dict(part.meta):
+        case {"format": 1, "how": dict(how)}:
+            weights = {name: torch.from_numpy(tensor) for name, tensor in part.tensors().items()}
+            return replace(Continuation(), **how), weights
+        case _:
+            raise Corrupt(f"{folder} does not say how the model is continued.", fix="migrate the model again")
+
+
+def _moved(name: str) -> str:
+    return name.replace("positions.table", "positions.base.table")

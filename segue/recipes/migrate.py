@@ -1,0 +1,147 @@
+"""Carry a trained encoder past the end of its position table: a model's folder → another that reads longer texts."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segue.encode.continuation import FOLDER, Continuation, continued, flow_of, keep, table_of
+from segue.encode.lengthening import Lesson, learn
+from segue.encode.positions.floater import FloaterPositions
+from segue.encode.pretrained import TorchEncoder, load
+from segue.encode.tokenizer import Tokenizer
+from segue.encode.transformer import Transformer
+from segue.errors import InvalidInput, NotFound, Unavailable
+from segue.retrieve.catalogue.tables import rows
+
+_TRIED = 32
+"""Texts on which the model and the migrated one are compared."""
+
+
+def migrate(
+    model: Path,
+    out: Path,
+    *,
+    how: Continuation = Continuation(),  # noqa: B008
+    texts: Path | None = None,
+    column: str = "text",
+    lesson: Lesson = Lesson(),  # noqa: B008
+    progress: Callable[[str, int], None] = lambda step, done: None,
+) -> dict[str, Any]:
+    """Migrate the BERT-like `model` to a new folder `out`: all its files as they are, and the continuation beside them.
+
+    `texts` are what the flow learns from, see `texts_of`; without any it stays at rest. `out` is there as a whole or not at all.
+    Raises `InvalidInput` where `out` exists or the model has been migrated already, `NotFound` and `Corrupt` for bad folders.
+    """
+    started = time.monotonic()
+    if out.exists():
+        raise InvalidInput(f"{out} exists already.", expected="a folder that does not exist yet", fix="choose another")
+    if (model / FOLDER).exists():
+        raise InvalidInput(f"{model} has been migrated already.", fix="migrate the model that it was made from")
+    before = load(model)
+    transformer = continued(before.transformer, how)
+    after = TorchEncoder(transformer, Tokenizer(before.tokenizer.definition, longest=how.longest))
+    learned: dict[str, Any] | None = None
+    if texts is not None:
+        first, last = learn(after, texts_of(texts, column), lesson, progress=progress)
+        learned = {"lesson": asdict(lesson), "before": asdict(first), "after": asdict(last), "kept": first != last}
+    part = out.parent / f".{out.name}.{uuid.uuid4().hex}.part"
+    try:
+        shutil.copytree(model, part)
+        keep(part / FOLDER, flow_of(transformer), how, source=before.fingerprint, about={"learned": learned})
+        difference = _difference(before, load(part))
+        part.rename(out)
+    except OSError as error:
+        raise Unavailable(
+            f"The model was not written to {out}: {error}.", fix="free some space or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return {
+        "model": str(model),
+        "out": str(out),
+        "positions": "floater",
+        "table": table_of(before.transformer),
+        "longest": how.longest,
+        "read before": before.tokenizer.longest,
+        "parameters": {
+            "model": sum(one.numel() for one in before.transformer.parameters()),
+            "flow": sum(one.numel() for one in flow_of(transformer).parameters()),
+        },
+        "largest difference inside the table": difference,
+        "furthest bias": _furthest(transformer, how.longest),
+        "learned": learned,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """The report for people."""
+    parameters = result["parameters"]
+    bits = "the same to the last bit" if result["largest difference inside the table"] == 0 else "NOT the same"
+    lines = [
+        f"{result['out']}: reads {result['longest']:,} tokens (before: {result['read before']:,}, a table of {result['table']:,})",
+        f"  inside the table: {bits}; largest difference {result['largest difference inside the table']:.1e} over "
+        f"{_TRIED} texts",
+        f"  beyond: {parameters['flow']:,} parameters of a flow, {100 * parameters['flow'] / parameters['model']:.1f} % of the "
+        "model's",
+    ]
+    learned = result["learned"]
+    if learned is None:
+        lines.append("  the flow is at rest: beyond the table its rows begin anew. Pass --texts to let it learn")
+    else:
+        (near, far), (near_after, far_after) = learned["before"]["accuracy"], learned["after"]["accuracy"]
+        kept = "" if learned["kept"] else "; it was no better and is at rest again"
+        lines.append(
+            f"  learned {learned['lesson']['steps']:,} steps: of {learned['after']['spans']} spans held out, their passage was found by "
+            f"{100 * near:.0f} % → {100 * near_after:.0f} % inside the table, {100 * far:.0f} % → {100 * far_after:.0f} % beyond{kept}"
+        )
+        furthest = ", ".join(f"{value:g} at {int(place):,}" for place, value in result["furthest bias"].items())
+        lines.append(f"  biases have moved by at most {furthest}")
+    return "\n".join(lines)
+
+
+def texts_of(source: Path, column: str) -> Iterator[str]:
+    """The texts of a `.txt` file (one), of a folder's `.txt` files (one each), or of a table's `column`."""
+    if source.is_dir():
+        files = sorted(source.glob("*.txt"))
+        if not files:
+            raise NotFound(f"There is no .txt file in {source}.", fix="pass a folder of texts, or a table")
+        yield from (file.read_text(encoding="utf-8") for file in files)
+    elif source.suffix == ".txt" and source.exists():
+        yield source.read_text(encoding="utf-8")
+    else:
+        found = [row.values for row in rows(source) if row.values is not None]
+        if found and column not in found[0]:
+            raise InvalidInput(
+                f"{source} has no column {column!r}.", expected=f"one of: {', '.join(found[0])}", fix="pass --column"
+            )
+        yield from (str(values[column]) for values in found if values.get(column))
+
+
+@torch.no_grad()
+def _difference(before: TorchEncoder, after: TorchEncoder) -> float:
+    """The largest difference of any number in any token's state, on made-up texts of 2 tokens to the whole table."""
+    draw = torch.Generator().manual_seed(0)
+    table = table_of(before.transformer)
+    largest = 0.0
+    for length in torch.linspace(2, table, _TRIED).long().tolist():
+        ids = torch.randint(0, before.transformer.shape.vocabulary, (1, length), generator=draw)
+        for one, other in zip(before.transformer.states(ids), after.transformer.states(ids), strict=True):
+            largest = max(largest, float((one - other).abs().max()))
+    return largest
+
+
+@torch.no_grad()
+def _furthest(transformer: Transformer, longest: int) -> dict[str, float]:
+    """How far biases have moved at most, by the place: at a few, as far as the longest text."""
+    positions = transformer.positions
+    assert isinstance(positions, FloaterPositions)
+    moved = positions.dynamics.offsets(longest - positions.since, transformer.own_biases()).abs().amax(dim=(0, 2))
+    places = torch.linspace(positions.since, longest - 1, 5).long().tolist()
+    return {str(place + 1): round(float(moved[place - positions.since]), 4) for place in places}
