@@ -351,6 +351,7 @@ class Engine:
         wishes: Wishes | None = None,
         replace: bool = False,
         encoding: str = "utf-8",
+        whole: bool | None = None,
         chosen: Callable[[Roles], None] | None = None,
         progress: Progress | None = None,
     ) -> Report:
@@ -366,7 +367,13 @@ class Engine:
         catalogue = self.domains.get_or_create(domain)
         try:
             report = catalogue.index(
-                stream, fingerprint=mark, wishes=wishes, replace=replace, chosen=chosen, progress=progress
+                stream,
+                fingerprint=mark,
+                wishes=wishes,
+                replace=replace,
+                whole=whole,
+                chosen=chosen,
+                progress=progress,
             )
         except InvalidInput:
             self.domains.drop_blank(domain)

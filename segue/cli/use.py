@@ -10,9 +10,11 @@ from segue.engine import Engine
 from segue.errors import InvalidInput
 from segue.recipes.explain import as_text, explained, plain
 from segue.recipes.progress import Steps
+from segue.recipes.use_encoder import use_encoder
 from segue.records import Answer, Question
 from segue.retrieve.catalogue import Report, Wishes
 from segue.retrieve.catalogue.tables import existing
+from segue.store import Store
 
 
 @click.command()
@@ -30,6 +32,17 @@ from segue.retrieve.catalogue.tables import existing
 @click.option("--encoding", default="utf-8", show_default=True, help="Encoding of the file's text.")
 @click.option("--replace", is_flag=True, help="Delete the items of the domain that the file does not name.")
 @click.option("--delete", is_flag=True, help="Delete the items that the file names (by its id column), add nothing.")
+@click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="From now on, all of the store is embedded by this model: a BERT-like folder, such as `segue migrate` writes.",
+)
+@click.option(
+    "--whole/--start",
+    default=None,
+    help="Embed texts whole, as far as the encoder reads, or their start.  [default: as before; at first the start]",
+)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def index(
     file: Path,
@@ -44,15 +57,22 @@ def index(
     encoding: str,
     replace: bool,
     delete: bool,
+    encoder: Path | None,
+    whole: bool | None,
     quiet: bool,
 ) -> None:
     """Add or update the items of FILE: CSV, TSV, JSON Lines, JSON or Parquet (.gz may follow).
 
     Nothing is visible until the whole file has been read. Press Ctrl+C to stop; the same command goes on where it was.
     Rows that cannot be used are kept out, counted, and shown with their line and the reason.
+
+    With another --encoder, and where --whole or --start changes, items are embedded anew; a server that is running takes that up
+    when it is started again.
     """
     wishes = Wishes(id_column, title, text, category, popularity, ignore)
     existing(file)
+    if encoder is not None:
+        use_encoder(Store.open(store, create=not delete), encoder)
     with Engine.open(store, create=not delete, threads=2) as engine, Steps(quiet=quiet) as progress:
         if delete:
             gone = engine.delete_listed(file, domain=domain, id_column=id_column, encoding=encoding)
@@ -64,6 +84,7 @@ def index(
             wishes=None if wishes == Wishes() else wishes,
             replace=replace,
             encoding=encoding,
+            whole=whole,
             chosen=lambda roles: say(roles.describe()),
             progress=progress,
         )

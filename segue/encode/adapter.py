@@ -24,7 +24,9 @@ def open_in_transformers(folder: Path | str) -> Any:
         from transformers import AutoModel  # noqa: PLC0415
     except ImportError as error:
         raise Unavailable(
-            "transformers is not installed.", expected="the extra `transformers`", fix="pip install 'segue[transformers]'"
+            "transformers is not installed.",
+            expected="the extra `transformers`",
+            fix="pip install 'segue[transformers]'",
         ) from error
     model = AutoModel.from_pretrained(Path(folder), local_files_only=True).eval()
     extend(model, folder)
@@ -52,11 +54,13 @@ def extend(model: nn.Module, folder: Path | str) -> None:
     assert stored.added is not None
     skipped = table.num_embeddings - transformer.positions.since - 1
     rows = torch.cat([table.weight.detach()[:skipped], stored.added])
-    embeddings.position_embeddings = nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=table.padding_idx)
+    embeddings.position_embeddings = nn.Embedding(*rows.shape, padding_idx=table.padding_idx, _weight=rows)
     embeddings.register_buffer("position_ids", torch.arange(len(rows))[None], persistent=False)
     embeddings.register_buffer("token_type_ids", torch.zeros(1, len(rows), dtype=torch.int64), persistent=False)
     inner.config.max_position_embeddings = len(rows)
-    for layer, moved in zip(layers, stored.offsets.view(len(stored.offsets), len(layers), 3, -1).unbind(1), strict=True):
+    for layer, moved in zip(
+        layers, stored.offsets.view(len(stored.offsets), len(layers), 3, -1).unbind(1), strict=True
+    ):
         own = layer.attention.self
         for name, offsets in zip(("query", "key", "value"), moved.unbind(1), strict=True):
             setattr(own, name, _Moving(getattr(own, name), offsets, since=stored.since))

@@ -28,8 +28,8 @@ FOLDER = "floater"
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """How a table is continued: tokens `spacing` apart in time, a node of the solver every `stride` tokens; `bound` and `decay` are
-    the flow's, so that no bias ever moves by more than bound / decay. `longest` is the longest text, in tokens."""
+    """How a table is continued: tokens `spacing` apart in time, a node of the solver every `stride` tokens; `bound` and `decay`
+    are the flow's, so that no bias ever moves by more than bound / decay. `longest` is the longest text, in tokens."""
 
     longest: int = 2048
     spacing: float = 0.05
@@ -74,22 +74,23 @@ def flow_of(transformer: Transformer) -> Flow:
     """What a continued encoder has beside the one that it was made from."""
     positions = transformer.positions
     if not isinstance(positions, FloaterPositions):
-        raise InvalidInput("The model has no flow.", expected="one that was continued", fix="pass it to `continued` first")
+        raise InvalidInput(
+            "The model has no flow.", expected="one that was continued", fix="pass it to `continued` first"
+        )
     return positions.dynamics.flow
 
 
 def table_of(transformer: Transformer) -> int:
     """How many places the learned table of an encoder has, continued or not; raises `InvalidInput` where there is none."""
     positions = transformer.positions
-    if isinstance(positions, FloaterPositions):
-        positions = positions.base
-    if not isinstance(positions, LearnedPositions):
+    base = positions.base if isinstance(positions, FloaterPositions) else positions
+    if not isinstance(base, LearnedPositions):
         raise InvalidInput(
-            f"The model's positions are {type(positions).__name__}.",
+            f"The model's positions are {type(base).__name__}.",
             expected="a learned table, as in BERT",
             fix="pass a BERT-like model",
         )
-    return len(positions.table)
+    return len(base.table)
 
 
 def keep(folder: Path, flow: Flow, how: Continuation, *, source: str, about: dict[str, Any]) -> artifact.Artifact:

@@ -15,7 +15,7 @@ from segue import artifact
 from segue.encode.int8 import quantise
 from segue.encode.positions.floater import FloaterPositions
 from segue.encode.positions.stored import StoredPositions
-from segue.encode.pretrained import TorchEncoder, minilm
+from segue.encode.pretrained import TorchEncoder, load, minilm
 from segue.encode.quantised import FORMAT, GRAPH, KIND, TOKENIZER
 from segue.encode.states import FORMAT as STATES_FORMAT
 from segue.encode.states import KIND as STATES_KIND
@@ -126,17 +126,20 @@ class _PooledWithStates(nn.Module):
 
 
 def main() -> None:
-    """Make the int8 encoder from the installed MiniLM: `python -m segue.encode.export FOLDER [--states BLOCK]`."""
+    """Make the int8 encoder from the installed MiniLM, or from a model's folder: `python -m segue.encode.export FOLDER
+    [--model DIR] [--states BLOCK]`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument(
         "--states", type=int, metavar="BLOCK", help="one that also gives each word's state after a block"
     )
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a BERT-like folder, in place of MiniLM")
     wanted = parser.parse_args()
+    encoder, name = (minilm(), "minilm") if wanted.model is None else (load(wanted.model), "encoder")
     if wanted.states is None:
-        export(minilm(), wanted.folder, name="minilm")
+        export(encoder, wanted.folder, name=name)
     else:
-        export_states(minilm(), wanted.folder, name="minilm-states", block=wanted.states)
+        export_states(encoder, wanted.folder, name=f"{name}-states", block=wanted.states)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Lesson:
     `reach` is the longest passage in tokens, `remembered` how many passages of earlier steps are told from.
     """
 
-    steps: int = 200
+    steps: int = 150
     passages: int = 4
     spans: int = 16
     reach: int = 1024
@@ -57,14 +57,14 @@ class Found:
 def learn(
     encoder: TorchEncoder,
     texts: Iterable[str],
-    lesson: Lesson = Lesson(),  # noqa: B008
+    lesson: Lesson,
     *,
     progress: Callable[[str, int], None] = lambda step, done: None,
 ) -> tuple[Found, Found]:
     """Train the flow of a continued `encoder` in place; how well it did on held-out texts before, and after.
 
-    Every tenth long text is held out. Where the loss there has not become lower, the flow is put back as it was. Raises `InvalidInput`
-    where fewer than two texts are longer than the table.
+    Every tenth long text is held out. Where the loss there has not become lower, the flow is put back as it was. Raises
+    `InvalidInput` where fewer than two texts are longer than the table.
     """
     flow = flow_of(encoder.transformer)
     ids = _long(encoder, texts)
@@ -105,7 +105,7 @@ def _train(
         nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        others.extend(vectors.detach().split(1))
+        others.extend(vectors.detach()[:, None].unbind())
         progress("learning", 1)
 
 
@@ -119,11 +119,11 @@ def measure(encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson, *, pas
     near = asked @ vectors.T / lesson.temperature
     right = torch.arange(len(chosen)).repeat_interleave(lesson.spans)
     found, loss = (near.argmax(dim=1) == right).float(), functional.cross_entropy(near, right, reduction="none")
-    parts = [part for part in (~beyond, beyond)]
+    within = ~beyond
     return Found(
         len(asked),
-        (float(found[parts[0]].mean()), float(found[parts[1]].mean())),
-        (float(loss[parts[0]].mean()), float(loss[parts[1]].mean())),
+        (float(found[within].mean()), float(found[beyond].mean())),
+        (float(loss[within].mean()), float(loss[beyond].mean())),
     )
 
 
@@ -140,9 +140,7 @@ def _long(encoder: TorchEncoder, texts: Iterable[str]) -> list[Tensor]:
     return ids
 
 
-def _passages(
-    encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson, draw: np.random.Generator
-) -> list[Tensor]:
+def _passages(encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson, draw: np.random.Generator) -> list[Tensor]:
     """Passages [n] with their special tokens, two of each text that is long enough for two."""
     first, last = _special(encoder)
     shares = np.array([len(one) for one in ids], dtype=np.float64)

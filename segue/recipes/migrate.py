@@ -27,10 +27,10 @@ def migrate(
     model: Path,
     out: Path,
     *,
-    how: Continuation = Continuation(),  # noqa: B008
+    how: Continuation | None = None,
     texts: Path | None = None,
     column: str = "text",
-    lesson: Lesson = Lesson(),  # noqa: B008
+    lesson: Lesson | None = None,
     progress: Callable[[str, int], None] = lambda step, done: None,
 ) -> dict[str, Any]:
     """Migrate the BERT-like `model` to a new folder `out`: all its files as they are, and the continuation beside them.
@@ -39,6 +39,7 @@ def migrate(
     Raises `InvalidInput` where `out` exists or the model has been migrated already, `NotFound` and `Corrupt` for bad folders.
     """
     started = time.monotonic()
+    how, lesson = how or Continuation(), lesson or Lesson()
     if out.exists():
         raise InvalidInput(f"{out} exists already.", expected="a folder that does not exist yet", fix="choose another")
     if (model / FOLDER).exists():
@@ -73,7 +74,7 @@ def migrate(
             "model": sum(one.numel() for one in before.transformer.parameters()),
             "flow": sum(one.numel() for one in flow_of(transformer).parameters()),
         },
-        "largest difference inside the table": difference,
+        "largest difference": difference,
         "furthest bias": _furthest(transformer, how.longest),
         "learned": learned,
         "seconds": round(time.monotonic() - started, 1),
@@ -82,28 +83,25 @@ def migrate(
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The report for people."""
-    parameters = result["parameters"]
-    bits = "the same to the last bit" if result["largest difference inside the table"] == 0 else "NOT the same"
+    difference, parameters, learned = (result[key] for key in ("largest difference", "parameters", "learned"))
     lines = [
-        f"{result['out']}: reads {result['longest']:,} tokens (before: {result['read before']:,}, a table of {result['table']:,})",
-        f"  inside the table: {bits}; largest difference {result['largest difference inside the table']:.1e} over "
-        f"{_TRIED} texts",
-        f"  beyond: {parameters['flow']:,} parameters of a flow, {100 * parameters['flow'] / parameters['model']:.1f} % of the "
-        "model's",
+        f"{result['out']}: reads {result['longest']:,} tokens; {result['model']} reads {result['read before']:,} of "
+        f"{result['table']:,} places",
+        f"  inside the table: largest difference {difference:g} over {_TRIED} texts"
+        + (" (none)" if not difference else ""),
+        f"  beyond: a flow of {parameters['flow']:,} parameters, {parameters['flow'] / parameters['model']:.1%} more",
     ]
-    learned = result["learned"]
     if learned is None:
-        lines.append("  the flow is at rest: beyond the table its rows begin anew. Pass --texts to let it learn")
-    else:
-        (near, far), (near_after, far_after) = learned["before"]["accuracy"], learned["after"]["accuracy"]
-        kept = "" if learned["kept"] else "; it was no better and is at rest again"
-        lines.append(
-            f"  learned {learned['lesson']['steps']:,} steps: of {learned['after']['spans']} spans held out, their passage was found by "
-            f"{100 * near:.0f} % → {100 * near_after:.0f} % inside the table, {100 * far:.0f} % → {100 * far_after:.0f} % beyond{kept}"
-        )
-        furthest = ", ".join(f"{value:g} at {int(place):,}" for place, value in result["furthest bias"].items())
-        lines.append(f"  biases have moved by at most {furthest}")
-    return "\n".join(lines)
+        return "\n".join([*lines, "  the flow is at rest, the table's rows begin anew; it learns from --texts"])
+    before, after = (learned[when]["accuracy"] for when in ("before", "after"))
+    lines.append(
+        f"  learned {learned['lesson']['steps']:,} steps: of {learned['after']['spans']} spans out of other texts, so many "
+        f"found their passage: inside the table {before[0]:.0%} → {after[0]:.0%}, beyond {before[1]:.0%} → {after[1]:.0%}"
+    )
+    if not learned["kept"]:
+        lines.append("  that was no better, so the flow is at rest again; give it more texts or steps")
+    furthest = ", ".join(f"{value:g} at {int(place):,}" for place, value in result["furthest bias"].items())
+    return "\n".join([*lines, f"  biases have moved by at most {furthest}"])
 
 
 def texts_of(source: Path, column: str) -> Iterator[str]:

@@ -13,8 +13,8 @@ from segue.errors import InvalidInput
 class StoredPositions(nn.Module):
     """The effects of a `FloaterPositions` at places 0 … `longest` − 1: rows of a table instead of a solution.
 
-    `own` [N, 3, d] are the blocks' own biases. Up to its `since` all places share the first row, of zeros. Raises `InvalidInput` where
-    its base does more than add vectors, as those of other families grow with the square of the length.
+    `own` [N, 3, d] are the blocks' own biases. Up to its `since` all places share the first row, of zeros. Raises `InvalidInput`
+    where its base does more than add vectors, as those of other families grow with the square of the length.
     """
 
     added: Tensor | None

@@ -36,6 +36,9 @@ _SAMPLE = 1000
 _NEW = 1000
 """Items that count as new, at most: those added last."""
 
+_START = 200
+"""Characters of a text that are embedded, where it is not embedded whole."""
+
 _BATCH = 5000
 """Rows in one transaction: what an interrupted run has to do again at most."""
 
@@ -144,13 +147,15 @@ class Catalogue:
         fingerprint: str,
         wishes: Wishes | None = None,
         replace: bool = False,
+        whole: bool | None = None,
         chosen: Callable[[Roles], None] | None = None,
         progress: Progress | None = None,
     ) -> Report:
         """Add or update every good row, all or nothing: until the last row is read nobody sees any of them.
 
         A run that was stopped goes on where it was when called again with the same `fingerprint`. With `replace`, items
-        that the rows do not name are deleted. Bad rows are kept out and reported; when no row at all is good, nothing changes.
+        that the rows do not name are deleted. `whole` says whether whole texts are embedded or their start, None as before; where
+        that changes, all items are embedded anew. Bad rows are kept out and reported; when no row at all is good, nothing changes.
         """
         tell = progress or (lambda step, done: None)
         stream = iter(rows)
@@ -159,6 +164,8 @@ class Catalogue:
         if chosen is not None:
             chosen(roles)
         with self._writing():
+            if whole is not None and self._vectors.read_whole(whole):
+                self._ivf = None
             before = self._items.count(self._items.version)
             job = self._items.begin(f"{fingerprint} {roles} {replace}")
             tell("reading", job.read)
@@ -228,7 +235,7 @@ class Catalogue:
             job, numbers = self._items.stage(job, len(batch), good, bad)
             tell("reading", len(batch))
             if len(numbers) == len(good):
-                self._vectors.embed(numbers, [embedding_text(document) for _, document in good])
+                self._vectors.embed(numbers, self._read(document for _, document in good))
                 tell("embedding", len(numbers))
             else:  # some were there already: those that are new are read back
                 self._embed(tell)
@@ -264,8 +271,11 @@ class Catalogue:
         last = self._items.last_number()
         documents = self._items.documents(len(self._vectors), last)
         while batch := list(islice(documents, _BATCH)):
-            self._vectors.embed([number for number, _ in batch], [embedding_text(document) for _, document in batch])
+            self._vectors.embed([number for number, _ in batch], self._read(document for _, document in batch))
             tell("embedding", len(batch))
+
+    def _read(self, documents: Iterable[Document]) -> list[str]:
+        return [embedding_text(document, whole=self._vectors.whole) for document in documents]
 
     def _settings(self, roles: Roles) -> dict[str, Any]:
         """What the text index must know of all rows: numeric slots, category columns, and the scale of popularity."""
@@ -356,10 +366,12 @@ class Catalogue:
             ) from error
 
 
-def embedding_text(document: Document) -> str:
-    """What of a document is embedded: its title, a few values of each category, and the start of its text."""
+def embedding_text(document: Document, *, whole: bool = False) -> str:
+    """What of a document is embedded: its title, a few values of each category, and the start of its first text or, with `whole`,
+    all of its texts."""
     values = [", ".join(members[:4]) for members in document.categories.values()]
-    parts = [document.title, ", ".join(values), document.text[0][:200] if document.text else ""]
+    texts = document.text if whole else [text[:_START] for text in document.text[:1]]
+    parts = [document.title, ", ".join(values), *texts]
     return ". ".join(part for part in parts if part)
 
 

@@ -49,17 +49,34 @@ class VectorFile:
         self._made_by = folder / "encoder.json"
         self._encoder = encoder
         self._type = np.dtype([("scale", "<f4"), ("code", "i1", (encoder.dimensions,))])
-        made_by = {"fingerprint": encoder.fingerprint, "dimensions": encoder.dimensions}
-        if not self._made_by.exists() or _parsed(self._made_by) != made_by:
-            for file in folder.iterdir():  # vectors of another encoder do not compare with this one's
-                file.unlink()
-            self._made_by.write_bytes(orjson.dumps(made_by))
+        found = _parsed(self._made_by) if self._made_by.exists() else None
+        self.whole = isinstance(found, dict) and found.get("reads") == "whole"
+        if found != self._about():
+            self._begin()  # vectors of another encoder do not compare with this one's
         self._file.touch()
 
     @property
     def fingerprint(self) -> str:
-        """Of the encoder that made the vectors."""
-        return self._encoder.fingerprint
+        """Of the encoder that made the vectors, and of how much it read."""
+        return f"{self._encoder.fingerprint} whole" if self.whole else self._encoder.fingerprint
+
+    def read_whole(self, whole: bool) -> bool:
+        """Embed whole texts from now on, or their start; True where that has changed: then there are no vectors left."""
+        if whole == self.whole:
+            return False
+        self.whole = whole
+        self._begin()
+        self._file.touch()
+        return True
+
+    def _about(self) -> dict[str, Any]:
+        about = {"fingerprint": self._encoder.fingerprint, "dimensions": self._encoder.dimensions}
+        return {**about, "reads": "whole"} if self.whole else about
+
+    def _begin(self) -> None:
+        for file in self._made_by.parent.iterdir():
+            file.unlink()
+        self._made_by.write_bytes(orjson.dumps(self._about()))
 
     def __len__(self) -> int:
         """One more than the highest number embedded."""
