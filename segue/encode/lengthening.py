@@ -31,16 +31,18 @@ _SPAN = 12, 48
 class Lesson:
     """`passages` with `spans` each a step; the flow's `rate` of learning, and how near vectors count as (`temperature`).
 
-    `reach` is the longest passage in tokens, `remembered` how many passages of earlier steps are told from.
+    `reach` is the longest passage in tokens, `remembered` how many passages of earlier steps are told from;
+    `examined` are held out, to measure on.
     """
 
-    steps: int = 150
+    steps: int = 100
     passages: int = 4
     spans: int = 16
     reach: int = 1024
     rate: float = 3e-3
     temperature: float = 0.05
     remembered: int = 64
+    examined: int = 32
     seed: int = 0
 
 
@@ -110,10 +112,12 @@ def _train(
 
 
 @torch.no_grad()
-def measure(encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson, *, passages: int = 32) -> Found:
+def measure(encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson) -> Found:
     """The same task on passages out of texts `ids`, all told from each other."""
     draw = np.random.default_rng(lesson.seed + 1)
-    chosen = [one for _ in range(-(-passages // lesson.passages)) for one in _passages(encoder, ids, lesson, draw)]
+    chosen = [
+        one for _ in range(-(-lesson.examined // lesson.passages)) for one in _passages(encoder, ids, lesson, draw)
+    ]
     vectors = torch.cat([_read(encoder, one) for one in chosen])
     asked, beyond = _spans(encoder, chosen, lesson, draw)
     near = asked @ vectors.T / lesson.temperature

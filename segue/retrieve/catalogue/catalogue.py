@@ -155,7 +155,7 @@ class Catalogue:
 
         A run that was stopped goes on where it was when called again with the same `fingerprint`. With `replace`, items
         that the rows do not name are deleted. `whole` says whether whole texts are embedded or their start, None as before; where
-        that changes, all items are embedded anew. Bad rows are kept out and reported; when no row at all is good, nothing changes.
+        that changes, all is embedded anew. Bad rows are kept out and reported; when no row at all is good, nothing changes.
         """
         tell = progress or (lambda step, done: None)
         stream = iter(rows)
