@@ -164,9 +164,10 @@ def _spans(
     """Vectors [passages · spans, d] of spans out of each passage, and whether each lies beyond the table."""
     first, last = _special(encoder)
     vectors, beyond = [], []
+    most = min(_SPAN[1], table_of(encoder.transformer) - 2)
     for passage in passages:
         # One length a passage, so that its spans are read together.
-        size = int(draw.integers(_SPAN[0], _SPAN[1] + 1))
+        size = int(draw.integers(min(_SPAN[0], most), most + 1))
         starts = draw.integers(1, len(passage) - size, lesson.spans)
         cut = torch.stack([torch.cat([first, passage[start : start + size], last]) for start in starts.tolist()])
         with torch.no_grad():
