@@ -9,6 +9,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.speed.opening": [],
     "benchmarks.speed.million": [],
     "benchmarks.speed.understanding": [],
+    "benchmarks.speed.positions": [],
     "benchmarks.quality.judged_search": [],
     "benchmarks.quality.off_policy": [],
     "benchmarks.quality.selection": [],
@@ -20,12 +21,14 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.rerankers": [],
     "benchmarks.quality.contexts": [],
     "benchmarks.quality.rejection": [],
+    "benchmarks.quality.long_documents": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
     "benchmarks.speed.opening": ["--answers", "200", "--asked", "40", "--rounds", "1"],
     "benchmarks.speed.million": ["--documents", "3000", "--queries", "50", "--passes", "1"],
     "benchmarks.speed.understanding": ["--most", "400", "--requests", "20"],
+    "benchmarks.speed.positions": ["--rounds", "2"],
     "benchmarks.quality.judged_search": ["--queries", "50"],
     "benchmarks.quality.off_policy": ["--rounds", "2", "--rows", "2000"],
     "benchmarks.quality.selection": [
@@ -58,6 +61,9 @@ SMOKE: dict[str, list[str]] = {
     ],
     "benchmarks.quality.contexts": ["--dialogues", "400"],
     "benchmarks.quality.rejection": ["--arms", "light", "joint", "--requests", "10"],
+    "benchmarks.quality.long_documents": [
+        *("--collections", "squad", "--paragraphs", "2", "--steps", "1", "--examined", "4", "--seeds", "1"),
+    ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

@@ -27,25 +27,23 @@ class Asked:
 
 
 def squad(encoder: TorchEncoder, data: Path, *, seed: int, paragraphs: int | None = None) -> Asked:
-    """XQuAD's English questions; a document is the paragraph that answers and Wikipedia text that does not, 640 to 1,020 tokens
-    in all, drawn anew for each seed. Both orders hold the same text."""
+    """XQuAD's English questions; a document is the paragraph that answers, of at most 450 tokens, and Wikipedia text that does
+    not, 640 to 1,020 tokens in all, drawn anew for each seed. Both orders hold the same text."""
     draw = np.random.default_rng(seed)
-    found = [
-        part
-        for article in json.loads((data / "xquad_en" / "xquad.en.json").read_text())["data"]
-        for part in article["paragraphs"]
-    ][:paragraphs]
-    bodies = encoder.tokenizer.whole([part["context"] for part in found])
+    articles = json.loads((data / "xquad_en" / "xquad.en.json").read_text())["data"]
+    parts = [part for article in articles for part in article["paragraphs"]]
+    ids = encoder.tokenizer.whole([part["context"] for part in parts])
+    found = [(part, body) for part, body in zip(parts, ids, strict=True) if len(body) <= 450][:paragraphs]
     filler = np.concatenate([np.array(ids) for ids in encoder.tokenizer.whole(list(wikipedia(data, "test")))])
     first, last = [], []
-    for body in bodies:
+    for _, body in found:
         # Long enough that the evidence can stand beyond the table.
         length = int(draw.integers(max(640, TABLE + len(body) + 1), 1021))
         start = int(draw.integers(len(filler) - length))
         rest = filler[start : start + length - len(body) - 2].tolist()
         first.append([CLS, *body, *rest, SEP])
         last.append([CLS, *rest, *body, SEP])
-    asked = [(one["question"], number) for number, part in enumerate(found) for one in part["qas"]]
+    asked = [(one["question"], number) for number, (part, _) in enumerate(found) for one in part["qas"]]
     return Asked([text for text, _ in asked], np.array([number for _, number in asked]), first, last)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.quality import (
     contexts,
     drift,
+    long_documents,
     off_policy,
     policies,
     ranker,
@@ -22,7 +23,7 @@ from benchmarks.quality import (
     untuned,
 )
 from benchmarks.record import RESULTS
-from benchmarks.speed import events, million, opening, understanding
+from benchmarks.speed import events, million, opening, positions, understanding
 from segue.recipes.evaluate_search import as_table
 
 DOCUMENTS = Path(__file__).parents[1] / "docs"
@@ -65,6 +66,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "rerankers": lambda: speed("rerankers", rerankers.as_table),
     "contexts": lambda: speed("contexts", contexts.as_table),
     "rejection": lambda: speed("rejection", rejection.as_table),
+    "positions": lambda: speed("positions", positions.as_table),
+    "long_documents": lambda: speed("long_documents", long_documents.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
 }
 

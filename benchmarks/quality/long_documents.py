@@ -2,8 +2,9 @@
 
 Question: MiniLM, documents of 640 to 1,020 tokens, one vector a document, nearest by cosine. Evidence stands at the start or
 beyond the 512th token; both orders hold the same text, so that nothing but the place differs. Two collections: *squad*, XQuAD's
-1,190 English questions, 240 paragraphs among Wikipedia text that answers nothing (drawn anew for each seed); *meetings*, QMSum's
-specific queries (test part) and the meetings' own words: 480 tokens from where the evidence begins, and the 520 before.
+English questions, its paragraphs of at most 450 tokens among Wikipedia text that answers nothing (drawn anew for each seed);
+*meetings*, QMSum's specific queries (test part) and the meetings' own words: 480 tokens from where the evidence begins, and the
+520 before.
 Arms: *cut* at 512, and at 256 as MiniLM was tuned; the position table *repeated* from its second row (a migrated model at rest);
 *interpolated* to the document's length; *chunk and pool*: even chunks of at most 512 or 256 tokens, the mean of their vectors by
 length; FLOATER: the migrated model, whose flow (1.3 % more parameters) learned from WikiText-2's validation part and QMSum's

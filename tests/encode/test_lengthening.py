@@ -12,7 +12,7 @@ from segue.encode.pretrained import TorchEncoder, load
 from segue.encode.tokenizer import Tokenizer
 from segue.errors import InvalidInput
 
-WORDS = "amber birch cedar delta ember flint grove heath iris jade kelp larch moss north opal pearl river slate thorn reed".split()
+WORDS = "amber birch cedar delta ember flint grove heath iris jade kelp larch moss north opal pearl river slate oak reed".split()
 LESSON = Lesson(steps=3, passages=4, spans=4, reach=130, examined=4)
 
 
