@@ -4,7 +4,8 @@ Question: the same transformer with sinusoids and with FLOATER, one training ste
 turn, so that both meet the same machine. FLOATER is solved anew at every step by the *parallel* solver, a node every two tokens,
 with exact gradients; by *Runge–Kutta 4* at every step, at the paper's fifth of Δ and at Δ; by the *paper's schedule*: Runge–Kutta
 at a fifth of Δ every 100th step, stale between. To encode, biases are stored: sinusoids against FLOATER, at three lengths.
-MiniLM by this encoder against transformers (its fused attention), and against an x-transformers encoder of the same sizes, whose weights are random.
+MiniLM by this encoder against transformers (its fused attention), and against an x-transformers encoder of the same sizes, whose
+weights are random.
 Claim: training ≤ 1.05 with the parallel solver and ≤ 1.30 by the schedule; encoding within ±2 %; no slower than transformers, and
 equal to it within 1e-5.
 Ratios are medians over paired rounds; intervals 95 %, bootstrap over rounds. One thread. Other work on the machine widens them.

@@ -7,7 +7,7 @@ import click
 from segue.cli.common import json_option, print_json
 from segue.encode.continuation import Continuation
 from segue.encode.lengthening import Lesson
-from segue.recipes.migrate import as_text
+from segue.recipes.migrate import as_text, draw
 from segue.recipes.migrate import migrate as carry
 from segue.recipes.progress import Steps
 
@@ -36,6 +36,11 @@ from segue.recipes.progress import Steps
 )
 @click.option("--steps", type=click.IntRange(min=1), default=Lesson().steps, show_default=True, help="To learn for.")
 @click.option("--seed", default=0, show_default=True, help="Same texts and seed: same model.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="Draw what the migrated model knows of places into this PNG file.",
+)
 @json_option
 def migrate(
     model_dir: Path,
@@ -46,6 +51,7 @@ def migrate(
     longest: int,
     steps: int,
     seed: int,
+    picture: Path | None,
     as_json: bool,
 ) -> None:
     """Let a trained BERT-like encoder read past the end of its position table.
@@ -64,3 +70,5 @@ def migrate(
     with Steps(unit=" steps", total=steps, quiet=as_json) as progress:
         result = carry(model_dir, out, how=how, texts=texts, column=column, lesson=lesson, progress=progress)
     print_json(result) if as_json else click.echo(as_text(result))
+    if picture is not None:
+        draw(out, picture)

@@ -12,13 +12,16 @@ import torch
 
 from segue.encode.continuation import FOLDER, Continuation, continued, flow_of, keep, table_of
 from segue.encode.lengthening import Lesson, learn
+from segue.encode.positions.effects import span
 from segue.encode.positions.floater import FloaterPositions
 from segue.encode.pretrained import TorchEncoder, load
 from segue.encode.tokenizer import Tokenizer
 from segue.encode.transformer import Transformer
 from segue.errors import InvalidInput, NotFound, Unavailable
+from segue.recipes.pictures import draw_positions
 from segue.retrieve.catalogue.tables import rows
 
+PARTS = ("queries", "keys", "values")
 _TRIED = 32
 """Texts on which the model and the migrated one are compared."""
 
@@ -133,6 +136,22 @@ def _difference(before: TorchEncoder, after: TorchEncoder) -> float:
         for one, other in zip(before.transformer.states(ids), after.transformer.states(ids), strict=True):
             largest = max(largest, float((one - other).abs().max()))
     return largest
+
+
+@torch.no_grad()
+def draw(model: Path, file: Path, *, longest: int | None = None) -> None:
+    """What the migrated `model` knows of places, as PNG: what is added to the words, and how far the biases of queries, keys and
+    values of its first and last block have moved."""
+    encoder = load(model)
+    transformer, longest = encoder.transformer, longest or encoder.tokenizer.longest
+    own = transformer.own_biases()
+    effects = transformer.positions.at(span(0, longest, own), lambda: own)
+    features = {} if effects.added is None else {"added to the words": effects.added.numpy()}
+    for block in dict.fromkeys((0, len(own) - 1)):
+        if effects.biases is not None:
+            moved = effects.biases[block].view(longest, 3, -1).numpy()
+            features |= {f"bias of {part}, block {block + 1}": moved[:, place] for place, part in enumerate(PARTS)}
+    draw_positions(features, table_of(transformer), file)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Pictures of how a store understands requests: reliability diagrams by domain, and which domains are taken for which."""
+"""Pictures: reliability diagrams by domain, which domains are taken for which, and what an encoder knows of places."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -38,6 +38,27 @@ def draw_reliability(domains: Mapping[str, Mapping[str, Reliability]], file: Pat
     panels[0].legend(fontsize=7, loc="upper left")
     figure.supxlabel("confidence", fontsize=9)
     figure.supylabel("share that was right", fontsize=9)
+    figure.savefig(file, dpi=110)
+
+
+def draw_positions(features: Mapping[str, NDArray[np.float32]], table: int, file: Path) -> None:
+    """A heat map [places, features] for each name, as PNG: places from left to right, a line where the learned table ends.
+
+    Shades go to the largest size of each map. Raises `Unavailable` without matplotlib, `InvalidInput` with nothing to draw.
+    """
+    if not features:
+        raise InvalidInput("There is nothing to draw.", expected="the features of at least one part of the model")
+    figure = _figure(9, 1.7 * len(features) + 0.6)
+    panels = figure.subplots(len(features), 1, squeeze=False, sharex=True).ravel()
+    for panel, (name, values) in zip(panels, features.items(), strict=True):
+        # What is largest at few features or places would hide the rest.
+        most = max(float(np.percentile(np.abs(values), 99.5)), 1e-9)
+        shown = panel.imshow(values.T, aspect="auto", cmap="RdBu", vmin=-most, vmax=most, interpolation="nearest")
+        panel.axvline(table - 0.5, color="black", linewidth=0.8)
+        panel.set_title(name, fontsize=9, loc="left")
+        panel.set_yticks([])
+        figure.colorbar(shown, ax=panel, pad=0.01)
+    panels[-1].set_xlabel("place of the token", fontsize=9)
     figure.savefig(file, dpi=110)
 
 

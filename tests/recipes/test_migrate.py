@@ -42,12 +42,14 @@ def test_it_learns_from_texts(folder: Path, tmp_path: Path) -> None:  # noqa: F8
     table = tmp_path / "texts.jsonl"
     table.write_text("".join(json.dumps({"body": text}) + "\n" for text in texts()))
     options = ("--texts", table, "--column", "body", "--longest", 140, "--steps", 2, "--json")
+    options += ("--picture", tmp_path / "places.png")
     result = run("migrate", folder, "--positions", "floater", "--out", tmp_path / "long", *options)
     assert result.exit_code == 0, result.output
     learned = json.loads(result.stdout)["learned"]
     assert learned["lesson"]["steps"] == 2
     assert learned["after"]["spans"] > 0
     assert json.loads(result.stdout)["largest difference"] == 0
+    assert (tmp_path / "places.png").read_bytes().startswith(b"\x89PNG")
     wrong = run("migrate", folder, "--positions", "floater", "--out", tmp_path / "other", "--texts", table)
     assert wrong.exit_code != 0
     assert "'text'" in wrong.output
