@@ -62,7 +62,22 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.contexts": ["--dialogues", "400"],
     "benchmarks.quality.rejection": ["--arms", "light", "joint", "--requests", "10"],
     "benchmarks.quality.long_documents": [
-        *("--collections", "squad", "--paragraphs", "2", "--steps", "1", "--examined", "4", "--seeds", "1"),
+        *(
+            "--arms",
+            "cut at 512",
+            "FLOATER",
+            "best chunk of 256",
+            "--collections",
+            "squad",
+            "--paragraphs",
+            "2",
+            "--steps",
+            "1",
+            "--examined",
+            "4",
+            "--seeds",
+            "1",
+        ),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }

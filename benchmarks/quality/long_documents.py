@@ -14,8 +14,8 @@ Split: what is learned from is not asked about; the lesson has one setting, chos
 Seeds draw the filler, and the flow's passages. Intervals: 95 %, bootstrap over questions, of all seeds' mean.
 Claim: beyond 512, FLOATER has ≥ 90 % of its accuracy within, and at least the best of the other single vectors'.
 
-    python -m benchmarks.quality.long_documents [--data DIR] [--seeds N] [--steps N] [--paragraphs N] [--queries N] [--work DIR]
-        [--out DIR]
+    python -m benchmarks.quality.long_documents [--data DIR] [--arms ARM …] [--seeds N] [--steps N] [--paragraphs N]
+        [--queries N] [--work DIR] [--out DIR]
 
 Resumable: every flow and every arm of a collection and seed leaves a file in --work.
 """
@@ -180,7 +180,7 @@ def jobs_of(chosen: argparse.Namespace) -> list[Job]:
         found += [
             (arm, collection, seed)
             for collection in chosen.collections
-            for arm in ARMS
+            for arm in chosen.arms
             if seed == 0 or arm == FLOATER or collection == "squad"
         ]
     return found
@@ -316,6 +316,7 @@ def main() -> None:
         work="/tmp/segue-long-documents",
     )
     options.set_defaults(data=DATA / "encode", seeds=3, processes=1)
+    options.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     options.add_argument("--paragraphs", type=int, help="documents of squad  [all]")
     options.add_argument("--queries", type=int, help="queries of meetings  [all]")
     options.add_argument("--steps", type=int, default=Lesson().steps, help="that the flow learns for")
