@@ -152,7 +152,7 @@ def reading(texts: int, tokens: int, rounds: int) -> dict[str, Any]:
     assert found is not None
     assert found.submodule_search_locations
     folder = Path(found.submodule_search_locations[0]) / "model"
-    theirs: Any = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True).eval()
+    theirs: Any = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
     shape = ours.shape
     other: Any = TransformerWrapper(
         num_tokens=shape.vocabulary,
@@ -161,6 +161,7 @@ def reading(texts: int, tokens: int, rounds: int) -> dict[str, Any]:
             dim=shape.width, depth=shape.blocks, heads=shape.heads, attn_dim_head=32, attn_flash=True, pre_norm=False
         ),
     ).eval()
+    theirs.eval()
     ids = torch.randint(1000, shape.vocabulary, (texts, tokens), generator=torch.Generator().manual_seed(0))
 
     def run(call: Callable[[], object]) -> Callable[[], object]:
@@ -205,7 +206,7 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=RESULTS, help="folder for the result")
     chosen = options.parse_args()
     torch.set_num_threads(1)
-    result = {
+    result: dict[str, Any] = {
         "parameters": {width: sum(one.numel() for one in Flow(width).parameters()) for width in (128, 256, 384, 512)},
         "training step": {name: training(*sizes, chosen.rounds) for name, sizes in TRAINED.items()},
         "encoding": {name: encoding(*sizes, 3 * chosen.rounds) for name, sizes in ENCODED.items()},

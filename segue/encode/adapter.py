@@ -54,7 +54,7 @@ def extend(model: nn.Module, folder: Path | str) -> None:
     assert stored.added is not None
     skipped = table.num_embeddings - transformer.positions.since - 1
     rows = torch.cat([table.weight.detach()[:skipped], stored.added])
-    embeddings.position_embeddings = nn.Embedding(*rows.shape, padding_idx=table.padding_idx, _weight=rows)
+    embeddings.position_embeddings = nn.Embedding(len(rows), rows.shape[1], padding_idx=table.padding_idx, _weight=rows)
     embeddings.register_buffer("position_ids", torch.arange(len(rows))[None], persistent=False)
     embeddings.register_buffer("token_type_ids", torch.zeros(1, len(rows), dtype=torch.int64), persistent=False)
     inner.config.max_position_embeddings = len(rows)

@@ -161,7 +161,8 @@ def test_roberta_counts_from_its_padding_on(folder: Path) -> None:
         layer_norm_eps=1e-5,
     )
     torch.manual_seed(0)
-    theirs: Any = RobertaModel(config, add_pooling_layer=False).eval()
+    theirs: Any = RobertaModel(config, add_pooling_layer=False)
+    theirs.eval()
     (folder / "config.json").unlink()
     (folder / "model.safetensors").unlink()
     theirs.save_pretrained(folder)

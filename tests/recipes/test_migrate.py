@@ -42,8 +42,8 @@ def test_it_learns_from_texts(folder: Path, tmp_path: Path) -> None:  # noqa: F8
     table = tmp_path / "texts.jsonl"
     table.write_text("".join(json.dumps({"body": text}) + "\n" for text in texts()))
     options = ("--texts", table, "--column", "body", "--longest", 140, "--steps", 2, "--json")
-    options += ("--picture", tmp_path / "places.png")
-    result = run("migrate", folder, "--positions", "floater", "--out", tmp_path / "long", *options)
+    picture = ("--picture", tmp_path / "places.png")
+    result = run("migrate", folder, "--positions", "floater", "--out", tmp_path / "long", *options, *picture)
     assert result.exit_code == 0, result.output
     learned = json.loads(result.stdout)["learned"]
     assert learned["lesson"]["steps"] == 2
