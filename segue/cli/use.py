@@ -72,6 +72,7 @@ def index(
     wishes = Wishes(id_column, title, text, category, popularity, ignore)
     existing(file)
     if encoder is not None:
+        say(f"making the encoder that serves from {encoder}: some seconds")
         use_encoder(Store.open(store, create=not delete), encoder)
     with Engine.open(store, create=not delete, threads=2) as engine, Steps(quiet=quiet) as progress:
         if delete:
