@@ -20,6 +20,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.rerankers": [],
     "benchmarks.quality.contexts": [],
     "benchmarks.quality.rejection": [],
+    "benchmarks.quality.translation": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -58,6 +59,10 @@ SMOKE: dict[str, list[str]] = {
     ],
     "benchmarks.quality.contexts": ["--dialogues", "400"],
     "benchmarks.quality.rejection": ["--arms", "light", "joint", "--requests", "10"],
+    "benchmarks.quality.translation": [
+        *("--steps", "20", "--more", "10", "--width", "16", "--held-out", "20", "--seeds", "1"),
+        *("--arms", "sinusoidal", "FLOATER, bounded, random times", "learned", "x-transformers, relative"),
+    ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

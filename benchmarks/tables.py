@@ -19,6 +19,7 @@ from benchmarks.quality import (
     rejection,
     rerankers,
     selection,
+    translation,
     untuned,
 )
 from benchmarks.record import RESULTS
@@ -66,6 +67,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "contexts": lambda: speed("contexts", contexts.as_table),
     "rejection": lambda: speed("rejection", rejection.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
+    "translation": lambda: speed("translation", translation.as_table),
 }
 
 
