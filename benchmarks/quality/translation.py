@@ -8,7 +8,7 @@ Arms: a sinusoidal Transformer is trained; all is copied, the peak rate halved, 
 steps over the same batches: the control without FLOATER; FLOATER in all attentions, encoder, decoder and the look at the source;
 FLOATER bounded; the same at random times, and the control at the same random times, so that what FLOATER adds to them is seen.
 Peers are trained from scratch with both schedules one after the other: T5's relative bias, learned table, rotary, ALiBi, no
-positions in the decoder; and x-transformers' own encoder and decoder of the same sizes, with its relative bias.
+positions in the decoder, FLOATER; and x-transformers' own encoder and decoder of the same sizes, with its relative bias.
 Split: by English source; all of its translations are references. "train" and, held out, "dev short" and "test short": at most
 10 words; "dev long": 11 and 12 words; "test long": 13 and more. BLEU is sacrebleu's, of greedy translations.
 Chosen on dev, with a seed that is none of these: the peak rate (of 1e-3, 2e-3, 4e-3 after 250 steps 4e-3 had the least loss; 3e-3
@@ -84,6 +84,7 @@ PEERS: dict[str, Arm] = {
     "rotary": Arm("rotary"),
     "ALiBi": Arm("alibi"),
     "none in the decoder": Arm("none in the decoder"),
+    "FLOATER, bounded, from scratch": Arm("FLOATER"),
 }
 """From scratch."""
 ARMS = {**CONTINUED, **PEERS}
@@ -101,7 +102,7 @@ _FIRST, _MORE = Plan(steps=2000, peak=3e-3), Plan(steps=700, peak=1.5e-3, warmup
 _SETTINGS = ("steps", "more", "width", "held_out")
 
 Job = tuple[str, int, str]
-"""What is done ("base", "warm", "arm"), its seed, and of which base or arm."""
+"""What is done ("base", "warm", "arm", "steps"), its seed, and of which base or arm."""
 
 
 # -- runs -------------------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     started = time.process_time()
     kind, seed, name = job
     given = material(chosen.data, chosen.held_out, chosen.work)
-    kept = {"base": base, "arm": arm, "warm": warm}[kind](seed, name, given, chosen)
+    kept = {"base": base, "arm": arm, "steps": steps, "warm": warm}[kind](seed, name, given, chosen)
     taken = round(time.process_time() - started, 1)
     return {"seconds": taken, **kept}, f"{taken:.0f} s, {kept.get('bleu', '')}"
 
@@ -148,21 +149,35 @@ def base(seed: int, family: str, given: Material, chosen: argparse.Namespace) ->
 
 def arm(seed: int, name: str, given: Material, chosen: argparse.Namespace) -> dict[str, Any]:
     """Go on with a base as an arm does."""
-    how = ARMS[name]
-    model = trained(how.base, seed, given, chosen)
-    clock = Clock(how.draw)
-    if isinstance(model, Ours):
-        if how.floater is not None:
-            model = migrated(model, **how.floater)
-        model = clocked(model, clock)
+    model, clock = continued(seed, name, given, chosen)
     plan = Plan(chosen.more, _MORE.peak, min(_MORE.warmup, chosen.more // 2))
     checkpoint = _checkpoint("arm", seed, name, chosen)
     # Other batches than the base began with, the same for every arm.
     losses = train(model, given.train, plan, seed=1000 + seed, checkpoint=checkpoint, clock=clock)
-    kept = {"losses": losses, "parameters": sum(one.numel() for one in model.parameters())}
+    size = sum(one.numel() for one in model.parameters())
+    return {"losses": losses, "parameters": size, **judged(model, given)}
+
+
+def steps(seed: int, name: str, given: Material, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Step-by-step decoding of an arm as it was trained, also in double precision, where rounding is no part of it."""
+    model, _ = continued(seed, name, given, chosen)
+    if not isinstance(model, Ours):
+        return {}
+    restore(model, _checkpoint("arm", seed, name, chosen))
+    few = some(given)[1]
+    single = step_by_step(model.eval(), few)
+    return {"step by step": single, "step by step, float64": step_by_step(model.double(), few)}
+
+
+def continued(seed: int, name: str, given: Material, chosen: argparse.Namespace) -> tuple[Translator, Clock]:
+    """A base made into what an arm goes on with, and the clock of its tokens."""
+    how = ARMS[name]
+    model, clock = trained(how.base, seed, given, chosen), Clock(how.draw)
     if isinstance(model, Ours):
-        kept["step by step"] = step_by_step(model, some(given)[1])
-    return {**kept, **judged(model, given)}
+        if how.floater is not None:
+            model = migrated(model, **how.floater)
+        model = clocked(model, clock)
+    return model, clock
 
 
 def warm(seed: int, family: str, given: Material, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -228,6 +243,8 @@ def made(family: str, seed: int, given: Material, chosen: argparse.Namespace) ->
         from benchmarks.peer_translator import Peer  # noqa: PLC0415
 
         return Peer(shape, rel_pos_bias=True)
+    if family == "FLOATER":
+        return migrated(cast(Ours, made("sinusoidal", seed, given, chosen)), **_BOUNDS)
     sides = ("sinusoidal", "none") if family == "none in the decoder" else (family, family)
     reads, writes = (FAMILIES[side](shape, _TABLE, causal) for side, causal in zip(sides, (False, True), strict=True))
     return Ours(shape, reads, writes)
@@ -265,7 +282,7 @@ def jobs_of(seed: int, arms: Sequence[str]) -> list[Job]:
             found.append(("base", seed, family))
             if family in BASES:
                 found.append(("warm", seed, family))
-        found.append(("arm", seed, name))
+        found += [("arm", seed, name), ("steps", seed, name)]
     return found
 
 
@@ -286,8 +303,9 @@ def summary(chosen: argparse.Namespace, given: Material) -> dict[str, Any]:
     done = dict(finished(jobs, run_file, chosen))
     arms: dict[str, dict[int, Seen]] = {}
     for (kind, seed, name), run in done.items():
-        if kind == "warm" or (kind == "base" and name != CONTROL):
+        if kind in ("warm", "steps") or (kind == "base" and name != CONTROL):
             continue
+        run = {**run, **done.get(("steps", seed, name), {})} if kind == "arm" else run
         counts = {part: counted(run["written"][part], given.parts[part]) for part in (SHORT, LONG)}
         arms.setdefault(BEFORE if kind == "base" else name, {})[seed] = Seen(counts, run)
     return {
@@ -309,9 +327,9 @@ def row(name: str, arms: Mapping[str, Mapping[int, Seen]], given: Material) -> d
     seeds = arms[name]
     runs = [seen.run for seen in seeds.values()]
     found: dict[str, Any] = {"seeds": list(seeds), "seconds": [run["seconds"] for run in runs]}
-    for key in ("parameters", "step by step"):
-        if key in runs[0]:
-            found[key] = max(run[key] for run in runs)
+    for key in ("parameters", "step by step", "step by step, float64"):
+        if values := [run[key] for run in runs if key in run]:
+            found[key] = max(values)
     for part in (SHORT, LONG):
         counts = [seen.counts[part] for seen in seeds.values()]
         lengths = np.sum([count[:, :2].sum(axis=0) for count in counts], axis=0)
@@ -418,13 +436,15 @@ def claims(summed: Mapping[str, Any]) -> list[tuple[str, str, str, bool]]:
     if runs:
         logits = max(run["logits"] for run in runs)
         same, written = (sum(run[key] for run in runs) for key in ("identical", "translations"))
-        steps = [run["step by step"] for run in runs]
-        steps += [row["step by step"] for row in summed["arms"].values() if "step by step" in row]
+        after = [run["step by step"] for run in runs]
         found += [
             ("logits after migration", "within 1e-6", f"{logits:.1e}", logits <= 1e-6),
             ("greedy translations after migration", "identical", f"{same:,} of {written:,}", same == written),
-            ("step by step against teacher forcing", "within 1e-5", f"{max(steps):.1e}", max(steps) <= 1e-5),
+            ("step by step after migration", "within 1e-5", f"{max(after):.1e}", max(after) <= 1e-5),
         ]
+    for key in ("step by step", "step by step, float64"):
+        if values := [row[key] for name, row in summed["arms"].items() if "FLOATER" in name and key in row]:
+            found.append((f"{key}, FLOATER as trained", "within 1e-5", f"{max(values):.1e}", max(values) <= 1e-5))
     for part, least, label in ((SHORT, 0.2, "gain, ≤ 10 words"), (LONG, 1.0, "longer than trained, 13+ words")):
         for name in (FLOATER, BOUNDED, FLOATER_AT_RANDOM):
             if gain := summed["arms"].get(name, {}).get(part, {}).get("against", {}).get(CONTROL):
@@ -456,24 +476,21 @@ def _over(found: Mapping[str, Any], other: str) -> str:
 
 
 def draw(result: Mapping[str, Any], file: Path) -> None:
-    """BLEU by the source's length, every arm."""
+    """BLEU by the source's length, every arm, and how far it is from the control's."""
     matplotlib.use("Agg")
-    figure, panel = pyplot.subplots(figsize=(8, 4.8))
+    figure, panels = pyplot.subplots(1, 2, figsize=(12, 4.8))
+    control = [one["bleu"]["mean"] for one in result["arms"][CONTROL]["by words"]]
     for number, (name, found) in enumerate(result["arms"].items()):
         groups = found["by words"]
-        style = "-" if name in CONTINUED else ":"
         labels = [f"{low}–{high}" if high < WORDS[-1] else f"{low}+" for low, high in (one["words"] for one in groups)]
-        panel.plot(
-            labels,
-            [one["bleu"]["mean"] for one in groups],
-            style,
-            marker="o",
-            ms=3,
-            color=f"C{number % 10}",
-            label=name,
-        )
-    panel.set(xlabel="words of the source; trained on at most 10", ylabel="BLEU")
-    panel.legend(fontsize=8)
+        values = [one["bleu"]["mean"] for one in groups]
+        more = [value - usual for value, usual in zip(values, control, strict=True)]
+        for panel, shown in zip(panels, (values, more), strict=True):
+            style = "-" if name in CONTINUED else ":"
+            panel.plot(labels, shown, style, marker="o", ms=3, color=f"C{number % 10}", label=name)
+    for panel, label in zip(panels, ("BLEU", "BLEU over the continued control"), strict=True):
+        panel.set(xlabel="words of the source; trained on at most 10", ylabel=label)
+    panels[0].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
