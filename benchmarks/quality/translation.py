@@ -307,7 +307,7 @@ def summary(chosen: argparse.Namespace, given: Material) -> dict[str, Any]:
     for (kind, seed, name), run in done.items():
         if kind in ("warm", "steps") or (kind == "base" and name != CONTROL):
             continue
-        run = {**run, **done.get(("steps", seed, name), {})} if kind == "arm" else run
+        run = {**done.get(("steps", seed, name), {}), **run} if kind == "arm" else run
         counts = {part: counted(run["written"][part], given.parts[part]) for part in (SHORT, LONG)}
         arms.setdefault(BEFORE if kind == "base" else name, {})[seed] = Seen(counts, run)
     return {
