@@ -22,6 +22,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.contexts": [],
     "benchmarks.quality.rejection": [],
     "benchmarks.quality.long_documents": [],
+    "benchmarks.quality.translation": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -78,6 +79,10 @@ SMOKE: dict[str, list[str]] = {
             "--seeds",
             "1",
         ),
+    ],
+    "benchmarks.quality.translation": [
+        *("--steps", "20", "--more", "10", "--width", "16", "--held-out", "20", "--seeds", "1"),
+        *("--arms", "sinusoidal", "FLOATER, bounded, random times", "learned", "x-transformers, relative"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }

@@ -20,6 +20,7 @@ from benchmarks.quality import (
     rejection,
     rerankers,
     selection,
+    translation,
     untuned,
 )
 from benchmarks.record import RESULTS
@@ -69,6 +70,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "positions": lambda: speed("positions", positions.as_table),
     "long_documents": lambda: speed("long_documents", long_documents.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
+    "translation": lambda: speed("translation", translation.as_table),
 }
 
 

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import random
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,22 @@ def _scopes(folder: Path) -> Path:
     return folder
 
 
+def _translations(folder: Path) -> Path:
+    """Sentences of 2 to 16 words in two made-up languages, word by word; some have a second translation."""
+    rng, words = random.Random(0), "red big cat dog sees the runs one two".split()
+    (folder / "tatoeba_en_fr").mkdir(parents=True)
+    rows = []
+    for n in range(300):
+        source = [rng.choice(words) for _ in range(rng.randrange(2, 17))]
+        made = [f"{word[::-1]}e" for word in source]
+        rows.append(f"{' '.join(source)}.\t{' '.join(made)}.")
+        if n % 3 == 0:
+            rows.append(f"{' '.join(source)}.\t{' '.join(reversed(made))}.")
+    with zipfile.ZipFile(folder / "tatoeba_en_fr" / "fra-eng.zip", "w") as archive:
+        archive.writestr("fra.txt", "\n".join(rows))
+    return folder
+
+
 @pytest.mark.parametrize(
     "module",
     [module for module in FULL if not module.endswith(("untuned", "readers", "understanding", "long_documents"))],
@@ -110,6 +128,8 @@ def test_runs(module: str, tmp_path: Path) -> None:
     if module.endswith(("contexts", "rejection")):
         make = _dialogues if module.endswith("contexts") else _scopes
         arguments += ["--data", str(make(tmp_path / "data")), "--work", str(tmp_path / "work")]
+    if module.endswith("translation"):
+        arguments += ["--data", str(_translations(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith(("million", "rerankers")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
