@@ -20,6 +20,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.rerankers": [],
     "benchmarks.quality.contexts": [],
     "benchmarks.quality.rejection": [],
+    "benchmarks.quality.algorithms": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -58,6 +59,10 @@ SMOKE: dict[str, list[str]] = {
     ],
     "benchmarks.quality.contexts": ["--dialogues", "400"],
     "benchmarks.quality.rejection": ["--arms", "light", "joint", "--requests", "10"],
+    "benchmarks.quality.algorithms": [
+        *("--tasks", "even pairs", "--arms", "sinusoidal", "randomised floater over rotary", "x-transformers T5"),
+        *("--seeds", "1", "--steps", "0.01"),
+    ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

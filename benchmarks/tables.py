@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality import (
+    algorithms,
     contexts,
     drift,
     off_policy,
@@ -65,6 +66,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "rerankers": lambda: speed("rerankers", rerankers.as_table),
     "contexts": lambda: speed("contexts", contexts.as_table),
     "rejection": lambda: speed("rejection", rejection.as_table),
+    "algorithms": lambda: speed("algorithms", algorithms.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
 }
 

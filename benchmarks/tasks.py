@@ -54,7 +54,8 @@ def _with_one_hidden(random: np.random.Generator, texts: int, length: int) -> Sy
 def _hidden(inputs: Symbols) -> Symbols:
     texts, length = inputs.shape
     place = (inputs == _HIDDEN).argmax(axis=1)
-    return inputs[np.arange(texts), (place + length // 2) % length][:, None]
+    found: Symbols = inputs[np.arange(texts), (place + length // 2) % length]
+    return found[:, None]
 
 
 def _stack_and_actions(random: np.random.Generator, texts: int, length: int) -> Symbols:
@@ -90,7 +91,8 @@ def _with_two_marks(random: np.random.Generator, texts: int, length: int) -> Sym
 def _after_the_later_mark(inputs: Symbols) -> Symbols:
     texts, length = inputs.shape
     place = length - 1 - (inputs[:, ::-1] == 2).argmax(axis=1)
-    return inputs[np.arange(texts), place + 1][:, None]
+    found: Symbols = inputs[np.arange(texts), place + 1]
+    return found[:, None]
 
 
 TASKS: dict[str, Task] = {

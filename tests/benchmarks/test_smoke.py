@@ -109,7 +109,7 @@ def test_runs(module: str, tmp_path: Path) -> None:
     if module.endswith(("contexts", "rejection")):
         make = _dialogues if module.endswith("contexts") else _scopes
         arguments += ["--data", str(make(tmp_path / "data")), "--work", str(tmp_path / "work")]
-    if module.endswith(("million", "rerankers")):
+    if module.endswith(("million", "rerankers", "algorithms")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False

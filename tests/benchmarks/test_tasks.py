@@ -1,6 +1,7 @@
 """The algorithmic tasks, each checked against its definition, written out text by text."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def _navigated(text: Text) -> Text:
 
 
 DEFINITIONS: dict[str, Callable[[Text], Text]] = {
-    "even pairs": lambda text: [int(sum(one != other for one, other in zip(text, text[1:], strict=False)) % 2 == 0)],
+    "even pairs": lambda text: [int(sum(one != other for one, other in pairwise(text)) % 2 == 0)],
     "cycle navigation": _navigated,
     "reverse string": lambda text: list(reversed(text)),
     "stack manipulation": _stack,
