@@ -61,7 +61,7 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.rejection": ["--arms", "light", "joint", "--requests", "10"],
     "benchmarks.quality.algorithms": [
         *("--tasks", "even pairs", "--arms", "sinusoidal", "randomised floater over rotary", "x-transformers T5"),
-        *("--seeds", "1", "--steps", "0.01"),
+        *("--seeds", "1", "--steps", "0.01", "--texts", "1"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }

@@ -24,7 +24,7 @@ first run with half as many texts in which most families did not learn even pair
 FLOATER is measured over sinusoids, as in the paper, and over rotary positions, the better base in development, which the claims
 are about. Rotary positions at random places are measured to tell what is the base's and what the flow's.
 
-    python -m benchmarks.quality.algorithms [--tasks NAME …] [--arms NAME …] [--seeds N] [--steps X] [--gather] [--out DIR]
+    python -m benchmarks.quality.algorithms [--tasks NAME …] [--arms NAME …] [--seeds N] [--steps X] [--texts N] [--gather]
 
 --steps multiplies the steps. Resumable: a run leaves a file in --work; they go seed by seed, so that each seed makes a full
 table.
@@ -71,8 +71,6 @@ Job = tuple[int, str, str]
 WIDTH, BLOCKS, HEADS = 64, 2, 4
 RATE, FASTER, WARM = 2e-3, 5.0, 100
 TRAINED, LONGEST, REACH = 40, 200, 640
-TEXTS = 10
-"""Tested a length."""
 STEPS = {
     "even pairs": (1200, 32),
     "bucket sort": (800, 16),
@@ -188,13 +186,13 @@ def train(model: nn.Module, task: Task, steps: int, texts: int, seed: int) -> No
 
 
 @torch.no_grad()
-def accuracies(model: nn.Module, task: Task, lengths: Sequence[int], seed: int) -> list[float]:
+def accuracies(model: nn.Module, task: Task, lengths: Sequence[int], texts: int, seed: int) -> list[float]:
     """The share of the answers' symbols that are right, one number a length; the same texts for every arm."""
     random = np.random.default_rng([seed, 1])
     model.eval()
     found = []
     for length in lengths:
-        ids, answers = map(torch.from_numpy, task.batch(random, TEXTS, length))
+        ids, answers = map(torch.from_numpy, task.batch(random, texts, length))
         found.append(float((model(ids, answers.shape[1]).argmax(dim=2) == answers).double().mean()))
     return found
 
@@ -212,7 +210,8 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     model = model_of(arm, task)
     steps, texts = STEPS[name]
     train(model, task, max(2, round(chosen.steps * steps)), texts, seed)
-    found = {"by length": [round(one, 5) for one in accuracies(model, task, range(1, LONGEST + 1), seed)]}
+    right = accuracies(model, task, range(1, LONGEST + 1), chosen.texts, seed)
+    found = {"by length": [round(one, 5) for one in right]}
     inside, outside = _parts(found)
     return found, f"{name}, seed {seed}: {100 * inside:.1f} within, {100 * outside:.1f} beyond"
 
@@ -359,6 +358,7 @@ def main() -> None:
     options.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=float, default=1.0, help="times the steps of each task")
+    options.add_argument("--texts", type=int, default=10, help="tested a length")
     options.add_argument("--processes", type=int, default=1)
     options.add_argument("--work", type=Path, default=Path("/tmp/segue-algorithms"), help="finished runs")
     options.add_argument("--out", type=Path, default=RESULTS, help="folder for the result")
@@ -372,7 +372,7 @@ def main() -> None:
         "heads": HEADS,
         "steps": {name: max(2, round(chosen.steps * steps)) for name, (steps, _) in STEPS.items()},
         "texts a step": {name: texts for name, (_, texts) in STEPS.items()},
-        "tested a length": TEXTS,
+        "tested a length": chosen.texts,
         "reach": REACH,
         **gathered(dict(finished(jobs, run_file, chosen))),
     }
