@@ -223,17 +223,19 @@ def _parts(run: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def gathered(runs: Mapping[Job, Mapping[str, Any]]) -> dict[str, Any]:
-    """Of every task and of their mean, each arm with the seeds whose runs are finished."""
+    """Of every task, each arm with the seeds whose runs are finished; and of the mean of the tasks that all arms have run."""
     tasks = {
         name: _rows({(seed, arm): run for (seed, task, arm), run in runs.items() if task == name}) for name in STEPS
     }
     tasks = {name: rows for name, rows in tasks.items() if rows}
+    arms = {arm for _, _, arm in runs}
+    whole = [name for name, rows in tasks.items() if set(rows) == arms]
     every: dict[tuple[int, str], Mapping[str, Any]] = {}
     for seed, arm in {(seed, arm) for seed, _, arm in runs}:
-        found = [run["by length"] for (of, _, by), run in runs.items() if (of, by) == (seed, arm)]
-        if len(found) == len(tasks):  # else the mean would be one of other tasks
+        found = [runs[seed, name, arm]["by length"] for name in whole if (seed, name, arm) in runs]
+        if found and len(found) == len(whole):  # else the mean would be one of other tasks
             every[seed, arm] = {"by length": np.mean(found, axis=0).tolist()}
-    return {"tasks": tasks, "mean": _rows(every)}
+    return {"tasks": tasks, "mean of": whole, "mean": _rows(every)}
 
 
 def _rows(runs: Mapping[tuple[int, str], Mapping[str, Any]]) -> dict[str, Any]:
@@ -276,7 +278,7 @@ def as_table(result: Mapping[str, Any]) -> str:
     ]
     for arm in sorted(rows, key=lambda one: -rows[one]["beyond"]["mean"]):
         cells = [tasks[name].get(arm) for name in tasks]
-        shown = " | ".join(f"{_percent(cell['beyond'])} ({100 * cell['within']['mean']:.0f})" for cell in cells if cell)
+        shown = " | ".join(_cell(row) for row in cells)
         gain = rows[arm][f"beyond, against {BASELINE}"]
         against = "" if gain is None or arm == BASELINE else _percent(gain, sign="+")
         lines.append(f"| {arm} | **{_percent(rows[arm]['beyond'])}** | {against} | {shown} |")
@@ -284,13 +286,17 @@ def as_table(result: Mapping[str, Any]) -> str:
     counts = "; ".join(f"{name} {' to '.join(map(str, found))}" for name, found in seeds.items())
     lines += [
         f"\n% of the answers' symbols at lengths {TRAINED + 1} to {LONGEST}, in brackets at 1 to {TRAINED}; ± 95 % intervals "
-        f"over seeds (seeds by task: {counts}). Chance: "
+        f"over seeds (seeds by task: {counts}). The mean is that of {', '.join(result['mean of'])}. Chance: "
         + ", ".join(f"{name} {100 / TASKS[name].answers:.0f}" for name in tasks)
         + ".",
         "",
         *_claims(rows),
     ]
     return "\n".join(lines)
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else f"{_percent(row['beyond'])} ({100 * row['within']['mean']:.0f})"
 
 
 def _claims(rows: Mapping[str, Any]) -> list[str]:

@@ -32,6 +32,14 @@ def test_a_mean_is_of_seeds_that_have_every_task() -> None:
     assert len(row["by length"]) == 25
 
 
+def test_a_task_that_some_arm_has_not_run_is_left_out_of_the_mean() -> None:
+    runs: dict[Job, dict[str, Any]] = {**_runs(), (0, "reverse string", "rotary"): _run(0.0, 0.0)}
+    result = gathered(runs)
+    assert result["mean of"] == ["even pairs", "bucket sort"]
+    assert result["mean"] == gathered(_runs())["mean"]
+    assert "| rotary | **78.0" in as_table(result)
+
+
 def test_differences_are_of_the_same_seed() -> None:
     row = gathered(_runs())["mean"]["rotary"]["beyond, against sinusoidal"]
     assert row["values"] == pytest.approx([0.18, 0.18])
