@@ -23,6 +23,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.rejection": [],
     "benchmarks.quality.long_documents": [],
     "benchmarks.quality.translation": [],
+    "benchmarks.quality.algorithms": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -83,6 +84,10 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.translation": [
         *("--steps", "20", "--more", "10", "--width", "16", "--held-out", "20", "--seeds", "1"),
         *("--arms", "sinusoidal", "FLOATER, bounded, random times", "learned", "x-transformers, relative"),
+    ],
+    "benchmarks.quality.algorithms": [
+        *("--tasks", "even pairs", "--arms", "sinusoidal", "randomised floater over rotary", "x-transformers T5"),
+        *("--seeds", "1", "--steps", "0.01", "--texts", "1"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality import (
+    algorithms,
     contexts,
     drift,
     long_documents,
@@ -69,6 +70,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "rejection": lambda: speed("rejection", rejection.as_table),
     "positions": lambda: speed("positions", positions.as_table),
     "long_documents": lambda: speed("long_documents", long_documents.as_table),
+    "algorithms": lambda: speed("algorithms", algorithms.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
     "translation": lambda: speed("translation", translation.as_table),
 }

@@ -130,7 +130,7 @@ def test_runs(module: str, tmp_path: Path) -> None:
         arguments += ["--data", str(make(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith("translation"):
         arguments += ["--data", str(_translations(tmp_path / "data")), "--work", str(tmp_path / "work")]
-    if module.endswith(("million", "rerankers")):
+    if module.endswith(("million", "rerankers", "algorithms")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
