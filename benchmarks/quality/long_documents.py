@@ -251,14 +251,14 @@ def as_table(result: Mapping[str, Any]) -> str:
                 f"| {collection} | {arm} | {_shown(row['first'])} | {_shown(row['last'])} | "
                 f"{row['last of first']['value']:.2f} | {shown} |"
             )
-    lessons = ", ".join(
+    learned = ", ".join(
         f"{100 * one['before']['accuracy'][1]:.0f} → {100 * one['after']['accuracy'][1]:.0f} %"
         for one in result["lessons"]
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in result["questions"].items())
     lines.append(
         f"\nAccuracy: the right document of all is nearest. Questions: {counts}; mean of seeds, by seed in brackets. "
-        f"While learning, of spans beyond 512 in texts held out so many found their passage, before and after: {lessons}."
+        f"While learning, of spans beyond 512 in texts held out so many found their passage, before and after: {learned}."
     )
     return "\n".join(lines)
 

@@ -24,7 +24,7 @@ from segue.recipes.progress import Steps
 @click.option(
     "--texts",
     type=click.Path(path_type=Path),
-    help="Long texts to learn from: a .txt file, a folder of them, or a table.  [default: nothing is learned]",
+    help="Long texts to learn from, of the kind to be embedded: a .txt file, a folder of them, or a table.  [default: none]",
 )
 @click.option("--column", default="text", show_default=True, help="The table's column with the texts.")
 @click.option(
