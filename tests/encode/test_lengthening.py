@@ -21,13 +21,13 @@ def texts() -> list[str]:
     return [" ".join(WORDS[(first + 3 * place * (place % 4)) % 20] for place in range(200)) for first in range(12)]
 
 
-def fresh(folder: Path) -> TorchEncoder:
-    before, how = load(folder), Continuation(longest=140)
+def fresh(tiny_bert: Path) -> TorchEncoder:
+    before, how = load(tiny_bert), Continuation(longest=140)
     return TorchEncoder(continued(before.transformer, how), Tokenizer(before.tokenizer.definition, longest=how.longest))
 
 
-def test_the_flow_learns_and_the_encoder_stays(folder: Path) -> None:
-    encoder = fresh(folder)
+def test_the_flow_learns_and_the_encoder_stays(tiny_bert: Path) -> None:
+    encoder = fresh(tiny_bert)
     before = {name: tensor.clone() for name, tensor in encoder.transformer.state_dict().items()}
     steps = []
     first, last = learn(encoder, texts(), LESSON, progress=lambda step, done: steps.append((step, done)))
@@ -39,17 +39,17 @@ def test_the_flow_learns_and_the_encoder_stays(folder: Path) -> None:
     assert all(parameter.requires_grad for parameter in encoder.transformer.parameters())
 
 
-def test_the_same_seed_learns_the_same(folder: Path) -> None:
-    one, other = fresh(folder), fresh(folder)
+def test_the_same_seed_learns_the_same(tiny_bert: Path) -> None:
+    one, other = fresh(tiny_bert), fresh(tiny_bert)
     assert learn(one, texts(), LESSON) == learn(other, texts(), LESSON)
     assert torch.equal(*(flow_of(encoder.transformer).outward.weight for encoder in (one, other)))
 
 
 @pytest.mark.parametrize("after", [1.0, 3.0])
-def test_what_is_no_better_is_put_back(folder: Path, monkeypatch: pytest.MonkeyPatch, after: float) -> None:
+def test_what_is_no_better_is_put_back(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, after: float) -> None:
     measured = iter([Found(1, (0, 0), (1.0, 1.0)), Found(1, (0, 0), (0.9, after))])
     monkeypatch.setattr(lengthening, "measure", lambda *given: next(measured))
-    encoder = fresh(folder)
+    encoder = fresh(tiny_bert)
     before = flow_of(encoder.transformer).outward.weight.clone()
     first, last = learn(encoder, texts(), LESSON)
     worse = after > 1.1
@@ -57,6 +57,6 @@ def test_what_is_no_better_is_put_back(folder: Path, monkeypatch: pytest.MonkeyP
     assert (first == last) == worse
 
 
-def test_short_texts_teach_nothing(folder: Path) -> None:
+def test_short_texts_teach_nothing(tiny_bert: Path) -> None:
     with pytest.raises(InvalidInput, match="0 of the texts are at least 96 tokens long"):
-        learn(fresh(folder), ["a short text", "another"], LESSON)
+        learn(fresh(tiny_bert), ["a short text", "another"], LESSON)

