@@ -11,10 +11,7 @@ from torch.nn import functional
 
 from benchmarks.sentences import END, START, Batch
 from segue.encode.decoding import greedy
-from segue.encode.dynamics.biases import BiasDynamics
-from segue.encode.dynamics.flow import Flow
-from segue.encode.dynamics.parallel import Parallel
-from segue.encode.positions import Effects, FloaterPositions, NoPositions, Positions, Span
+from segue.encode.positions import Effects, FloaterPositions, NoPositions, Positions, Span, flowing
 from segue.encode.seq2seq import Seq2Seq
 from segue.encode.shape import Shape
 from segue.encode.transformer import Transformer
@@ -110,8 +107,7 @@ def migrated(trained: Ours, *, bound: float | None = None, decay: float = 0.0) -
     encoder, decoder = found.model.encoder, found.model.writer.decoder
 
     def floating(base: Positions | None) -> FloaterPositions:
-        flow = Flow(encoder.shape.width, scale=0, bound=bound, decay=decay)
-        return FloaterPositions(BiasDynamics(flow, Parallel(step=0.2), spacing=0.1), base=base)
+        return flowing(encoder.shape.width, base, scale=0, bound=bound, decay=decay)
 
     encoder.positions, decoder.positions = floating(encoder.positions), floating(decoder.positions)
     decoder.reading = floating(None)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
+from segue.errors import Corrupt, InvalidInput, NotFound, SegueError, Unavailable
 
 TENSORS = "tensors.safetensors"
 MANIFEST = "manifest.json"
@@ -139,6 +139,25 @@ def open(folder: Path | str, *, kind: str) -> Artifact:
     for file, described in manifest.files.items():
         _verify(folder / file, described)
     return _artifact(folder, manifest)
+
+
+def adopt(parts: Mapping[str, tuple[Path, str]], folder: Path) -> None:
+    """Copy parts, each a folder and its kind, to their names inside `folder` ("." for the folder itself): whole or not at all.
+
+    What is there stays, unless it is damaged. Raises what `open` raises for a part that is none.
+    """
+    try:
+        if folder.exists():
+            for name, (_, kind) in parts.items():
+                open(folder / name, kind=kind)
+            return
+    except SegueError:
+        shutil.rmtree(folder)  # damaged
+    new = folder.parent / f".{folder.name}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    for name, (source, _) in parts.items():
+        shutil.copytree(source, new / name, dirs_exist_ok=True)
+    new.rename(folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ that readers may stand beside. A domain that was retired keeps its folder, and i
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -29,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 PART = "understanding-"
 _STATES = "states"
-_READER, _RERANKER, _REPORT, _ITSELF = "reader", "reranker", "report", "."
-_KINDS = {_READER: READER_KIND, _RERANKER: RERANKER_KIND, _REPORT: REPORT_KIND, _ITSELF: ENCODER_KIND}
+_READER, _RERANKER, _REPORT = "reader", "reranker", "report"
+_KINDS = {_READER: READER_KIND, _RERANKER: RERANKER_KIND, _REPORT: REPORT_KIND}
 
 
 class LiveReaders:
@@ -126,7 +125,7 @@ def publish(store: Store, domains: Mapping[str, tuple[Path, ...]], *, encoder: P
     asked again. Returns the name of each domain's artifact. An engine that is running takes them up."""
     if encoder is not None:
         name = f"{_STATES}-{artifact.open(encoder, kind=ENCODER_KIND).hash[:16]}"
-        _copy({_ITSELF: encoder}, store.artifacts / name)
+        artifact.adopt({".": (encoder, ENCODER_KIND)}, store.artifacts / name)
         store.go_live(_STATES, store.artifacts / name)
     names = {}
     for domain, folders in domains.items():
@@ -135,7 +134,7 @@ def publish(store: Store, domains: Mapping[str, tuple[Path, ...]], *, encoder: P
         hashes = [artifact.open(folder, kind=_KINDS[part]).hash for part, folder in made.items()]
         key = sha256(" ".join(hashes).encode()).hexdigest()[:16]
         name = f"{PART}{folders[0].name}-{key}"
-        _copy(made, store.artifacts / name)
+        artifact.adopt({part: (folder, _KINDS[part]) for part, folder in made.items()}, store.artifacts / name)
         store.go_live(f"{PART}{domain}", store.artifacts / name)
         names[domain] = name
     return names
@@ -161,19 +160,3 @@ def _moved(move: Callable[[str], Path], domain: str, known: Mapping[str, Path], 
             fix="look at the console's page Domains, or train one: segue train reranker --data FILE --model DIR --store DIR",
         )
     return move(f"{PART}{domain}")
-
-
-def _copy(parts: Mapping[str, Path], folder: Path) -> None:
-    """Whole or not at all, and never over what is there."""
-    try:
-        if folder.exists():
-            for part in parts:
-                artifact.open(folder / part, kind=_KINDS[part])
-            return
-    except SegueError:
-        shutil.rmtree(folder)  # damaged
-    new = folder.parent / f".{folder.name}.new"
-    shutil.rmtree(new, ignore_errors=True)
-    for part, source in parts.items():
-        shutil.copytree(source, new / part, dirs_exist_ok=True)
-    new.rename(folder)

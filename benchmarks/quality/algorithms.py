@@ -47,9 +47,6 @@ from torch.nn import functional
 from benchmarks.record import RESULTS, save
 from benchmarks.runs import finished, run_all
 from benchmarks.tasks import TASKS, Task
-from segue.encode.dynamics.biases import BiasDynamics
-from segue.encode.dynamics.flow import Flow
-from segue.encode.dynamics.parallel import Parallel
 from segue.encode.positions import (
     FAMILIES,
     FloaterPositions,
@@ -57,6 +54,7 @@ from segue.encode.positions import (
     RandomisedPositions,
     RotaryPositions,
     SinusoidalPositions,
+    flowing,
 )
 from segue.encode.shape import Shape
 from segue.encode.transformer import Transformer
@@ -84,8 +82,8 @@ BASELINE, FLOWING, RANDOM_FLOWING = "sinusoidal", "floater over rotary", "random
 
 
 def _floater(shape: Shape, base: Positions) -> FloaterPositions:
-    flow = Flow(shape.width, scale=0.1, bound=1.0, decay=1.0)  # no bias moves by more than 1
-    return FloaterPositions(BiasDynamics(flow, Parallel(step=0.1), spacing=0.01), base=base)
+    # No bias moves by more than 1.
+    return flowing(shape.width, base, spacing=0.01, stride=10, scale=0.1, bound=1.0, decay=1.0)
 
 
 def _rotary(shape: Shape) -> RotaryPositions:

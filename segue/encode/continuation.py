@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from segue import artifact
-from segue.encode.dynamics.biases import BiasDynamics
 from segue.encode.dynamics.flow import Flow
-from segue.encode.dynamics.parallel import Parallel
-from segue.encode.positions.floater import FloaterPositions
+from segue.encode.positions.floater import FloaterPositions, flowing
 from segue.encode.positions.learned import LearnedPositions
 from segue.encode.transformer import Transformer
 from segue.errors import Corrupt, InvalidInput
@@ -45,9 +43,16 @@ class Continuation:
                 expected=f"more than the {table} of the model's position table",
                 fix="pass a larger number; inside its table the model needs no other positions",
             )
-        flow = Flow(width, scale=0, bound=self.bound, decay=self.decay)
-        dynamics = BiasDynamics(flow, Parallel(self.stride * self.spacing), spacing=self.spacing)
-        return FloaterPositions(dynamics, base=LearnedPositions(table, width, repeats=True), since=table - 1)
+        return flowing(
+            width,
+            LearnedPositions(table, width, repeats=True),
+            spacing=self.spacing,
+            stride=self.stride,
+            scale=0,
+            bound=self.bound,
+            decay=self.decay,
+            since=table - 1,
+        )
 
 
 def continued(transformer: Transformer, how: Continuation, flow: Mapping[str, Tensor] | None = None) -> Transformer:

@@ -1,8 +1,7 @@
 """Let another encoder embed what a store holds."""
 
-import shutil
-import uuid
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from segue import artifact
 from segue.encode.quantised import KIND
@@ -19,18 +18,13 @@ def use_encoder(store: Store, model: Path) -> Path:
     """
     if not model.is_dir():
         raise NotFound(f"There is no model in {model}.", expected="a folder with a model", fix="check the path")
-    store.artifacts.mkdir(parents=True, exist_ok=True)
-    made = store.artifacts / f".encoder-{uuid.uuid4().hex}"
-    try:
-        if (model / artifact.MANIFEST).exists():
-            shutil.copytree(model, made)
-        else:
+    with TemporaryDirectory() as work:
+        made = model
+        if not (model / artifact.MANIFEST).exists():
+            made = Path(work) / "encoder"
             make_encoder(made, "--model", str(model))
         folder = store.artifacts / f"encoder-{artifact.open(made, kind=KIND).hash[:16]}"
-        if not folder.exists():
-            made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        artifact.adopt({".": (made, KIND)}, folder)
     if store.live("encoder") != folder:
         store.go_live("encoder", folder)
     return folder

@@ -5,12 +5,9 @@
 
 from collections.abc import Callable, Mapping
 
-from segue.encode.dynamics.biases import BiasDynamics
-from segue.encode.dynamics.flow import Flow
-from segue.encode.dynamics.parallel import Parallel
 from segue.encode.positions.alibi import AlibiPositions
 from segue.encode.positions.effects import Effects, Positions, Span
-from segue.encode.positions.floater import FloaterPositions, GridFloaterPositions
+from segue.encode.positions.floater import FloaterPositions, GridFloaterPositions, flowing
 from segue.encode.positions.learned import LearnedPositions
 from segue.encode.positions.none import NoPositions
 from segue.encode.positions.randomised import RandomisedPositions
@@ -34,6 +31,7 @@ __all__ = [
     "SinusoidalPositions",
     "Span",
     "floater",
+    "flowing",
 ]
 
 
@@ -45,10 +43,8 @@ def floater(
     Give `bound` and `decay` where texts will be many times longer than any in training (see `Flow`). The paper's own solver is
     `BiasDynamics(Flow(width), Sequential(step=0.02))`, with `every=` for its schedule.
     """
-    flow = Flow(width, scale=scale, bound=bound, decay=decay)
-    return FloaterPositions(
-        BiasDynamics(flow, Parallel(step=2 * spacing), spacing=spacing), base=SinusoidalPositions(width)
-    )
+    base = SinusoidalPositions(width)
+    return flowing(width, base, spacing=spacing, scale=scale, bound=bound, decay=decay)
 
 
 FAMILIES: Mapping[str, Callable[[Shape, int, bool], Positions]] = {

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segue.encode.dynamics.biases import BiasDynamics
+from segue.encode.dynamics.flow import Flow
+from segue.encode.dynamics.parallel import Parallel
 from segue.encode.positions.effects import Effects, Positions, Span
 from segue.errors import InvalidInput
 
@@ -47,6 +49,25 @@ class FloaterPositions(nn.Module):
             return effects
         offsets = self.dynamics.offsets(later, own())
         return effects.with_biases(functional.pad(offsets, (0, 0, self.since, 0))[:, span.start :])
+
+
+def flowing(
+    width: int,
+    base: Positions | None,
+    *,
+    spacing: float = 0.1,
+    stride: int = 2,
+    scale: float = 0.01,
+    bound: float | None = None,
+    decay: float = 0.0,
+    since: int = 0,
+) -> FloaterPositions:
+    """FLOATER over `base` as here recommended: all places solved at once, a node every `stride` tokens, `spacing` apart.
+
+    `scale`, `bound` and `decay` are the flow's, see `Flow`.
+    """
+    flow = Flow(width, scale=scale, bound=bound, decay=decay)
+    return FloaterPositions(BiasDynamics(flow, Parallel(stride * spacing), spacing=spacing), base=base, since=since)
 
 
 class GridFloaterPositions(nn.Module):
