@@ -1,6 +1,6 @@
 """Algorithmic tasks whose texts may be of any length: what goes in, and the symbols that are to come out.
 
-Eight of the fifteen of Delétang et al. 2023 ("Neural networks and the Chomsky hierarchy"), as Ruoss et al. 2023 put them to an
+Nine of the fifteen of Delétang et al. 2023 ("Neural networks and the Chomsky hierarchy"), as Ruoss et al. 2023 put them to an
 encoder: the answer's symbols are read at as many placeholders, which follow the input. `length` is the number of input symbols.
 """
 

@@ -101,6 +101,9 @@ def test_texts_are_embedded_whole_where_that_is_wished(tmp_path: Path, int8_fold
     text = f"report 0. {'nothing of note happened here. ' * 8}whales sang"
     assert float(whole[0] @ encoder.encode([text])[0]) > 0.999
     assert float(start[0] @ encoder.encode([text])[0]) < 0.999
+    (tmp_path / "bad.csv").write_text("id,title,text\n,no id,nothing\n")
+    assert run(options[0], tmp_path / "bad.csv", *options[2:], "--start").exit_code != 0
+    np.testing.assert_array_equal(vectors(store), whole)  # no row was good: nothing changes
     assert run(*options).exit_code == 0  # as before
     np.testing.assert_array_equal(vectors(store), whole)
     assert run(*options, "--start").exit_code == 0

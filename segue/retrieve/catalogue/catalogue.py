@@ -164,8 +164,8 @@ class Catalogue:
         if chosen is not None:
             chosen(roles)
         with self._writing():
-            if whole is not None and self._vectors.read_whole(whole):
-                self._ivf = None
+            if self.blank:  # nothing is there to be lost, and so nothing is embedded twice
+                self._read_whole(whole)
             before = self._items.count(self._items.version)
             job = self._items.begin(f"{fingerprint} {roles} {replace}")
             tell("reading", job.read)
@@ -182,6 +182,7 @@ class Catalogue:
                 version = self._items.publish(replace=replace, state=self._settings(roles))
             else:
                 self._items.abandon()
+            self._read_whole(whole)
             if self._behind():  # of this run, or of one before that found the disk full after it was published
                 self._follow(tell)
             self.snapshot = self._snapshot()
@@ -273,6 +274,10 @@ class Catalogue:
         while batch := list(islice(documents, _BATCH)):
             self._vectors.embed([number for number, _ in batch], self._read(document for _, document in batch))
             tell("embedding", len(batch))
+
+    def _read_whole(self, whole: bool | None) -> None:
+        if whole is not None and self._vectors.read_whole(whole):
+            self._ivf = None
 
     def _read(self, documents: Iterable[Document]) -> list[str]:
         return [embedding_text(document, whole=self._vectors.whole) for document in documents]

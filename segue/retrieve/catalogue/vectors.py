@@ -75,8 +75,11 @@ class VectorFile:
 
     def _begin(self) -> None:
         for file in self._made_by.parent.iterdir():
-            file.unlink()
-        self._made_by.write_bytes(orjson.dumps(self._about()))
+            if file != self._made_by:  # that goes last: it says how much is read, also where this is stopped half-way
+                file.unlink()
+        temporary = self._made_by.with_suffix(".new")
+        temporary.write_bytes(orjson.dumps(self._about()))
+        temporary.replace(self._made_by)
 
     def __len__(self) -> int:
         """One more than the highest number embedded."""
