@@ -5,10 +5,13 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from scipy import stats
 
 from segue.understand.measures import Difference
 
@@ -40,6 +43,31 @@ def save(name: str, result: Mapping[str, Any], folder: Path = RESULTS) -> Path:
     temporary.write_text(json.dumps({**about(), **result}, indent=1, ensure_ascii=False) + "\n")
     temporary.replace(file)
     return file
+
+
+def publish(
+    name: str,
+    result: Mapping[str, Any],
+    folder: Path,
+    *,
+    table: Callable[[Mapping[str, Any]], str],
+    draw: Callable[[Mapping[str, Any], Path], None],
+) -> None:
+    """Print the table, write the result, draw its figure beside it, and say where they are."""
+    print(table(result))
+    file = save(name, result, folder)
+    draw(result, file.with_suffix(".png"))
+    print(file)
+
+
+def spread(values: Sequence[float], *, digits: int) -> dict[str, Any]:
+    """Mean over seeds, half of its 95 % interval by Student's t (None with one seed), and every seed's value."""
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)) if len(values) > 1 else None
+    return {
+        "mean": round(float(np.mean(values)), digits),
+        "±": None if half is None else round(half, digits),
+        "by seed": [round(float(value), digits) for value in values],
+    }
 
 
 def plain(row: Difference) -> dict[str, Any]:

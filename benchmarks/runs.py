@@ -16,11 +16,14 @@ File = Callable[[Job, argparse.Namespace], Path]
 """Where the run of a job is kept."""
 
 
-def arguments(about: str | None, *, data: str, collections: Sequence[str], work: str) -> argparse.ArgumentParser:
-    """The options that all of them have; `data` says what --data holds, `work` is the default of --work."""
+def arguments(about: str | None, *, data: str | None, collections: Sequence[str], work: str) -> argparse.ArgumentParser:
+    """The options that all of them have; `data` says what --data holds, None for one that needs none; `collections` are those
+    to choose from, if any; `work` is the default of --work."""
     options = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--data", type=Path, default=DATA / "retrieve", help=f"folder that holds {data}")
-    options.add_argument("--collections", nargs="+", default=list(collections), choices=list(collections))
+    if data is not None:
+        options.add_argument("--data", type=Path, default=DATA / "retrieve", help=f"folder that holds {data}")
+    if collections:
+        options.add_argument("--collections", nargs="+", default=list(collections), choices=list(collections))
     options.add_argument("--seeds", type=int, default=5)
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--work", type=Path, default=Path(work), help="indexes, lists and finished runs")

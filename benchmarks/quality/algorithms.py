@@ -40,12 +40,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import torch
-from scipy.stats import t as student
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.record import RESULTS, save
-from benchmarks.runs import finished, run_all
+from benchmarks.record import publish, spread
+from benchmarks.runs import arguments, finished, run_all
 from benchmarks.tasks import TASKS, Task
 from segue.encode.positions import (
     FAMILIES,
@@ -257,14 +256,8 @@ def _rows(runs: Mapping[tuple[int, str], Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
-    """Every seed's value, their mean and half of its 95 % interval by Student's t; None with one seed."""
-    count = len(values)
-    half = student.ppf(0.975, count - 1) * np.std(values, ddof=1) / math.sqrt(count) if count > 1 else None
-    return {
-        "values": [round(float(one), 4) for one in values],
-        "mean": round(float(np.mean(values)), 4),
-        "±": None if half is None else round(float(half), 4),
-    }
+    found = spread(values, digits=4)
+    return {"values": found.pop("by seed"), **found}
 
 
 def as_table(result: Mapping[str, Any]) -> str:
@@ -357,16 +350,12 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = arguments(__doc__, data=None, collections=(), work="/tmp/segue-algorithms")
+    options.set_defaults(seeds=3, processes=1)
     options.add_argument("--tasks", nargs="+", default=list(STEPS), choices=list(STEPS))
     options.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
-    options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=float, default=1.0, help="times the steps of each task")
     options.add_argument("--texts", type=int, default=10, help="tested a length")
-    options.add_argument("--processes", type=int, default=1)
-    options.add_argument("--work", type=Path, default=Path("/tmp/segue-algorithms"), help="finished runs")
-    options.add_argument("--out", type=Path, default=RESULTS, help="folder for the result")
-    options.add_argument("--gather", action="store_true", help="only gather the runs that are finished")
     chosen = options.parse_args()
     jobs = [(seed, task, arm) for seed in range(chosen.seeds) for task in chosen.tasks for arm in chosen.arms]
     run_all(jobs, one_run, run_file, chosen)
@@ -380,10 +369,7 @@ def main() -> None:
         "reach": REACH,
         **gathered(dict(finished(jobs, run_file, chosen))),
     }
-    print(as_table(result))
-    file = save("algorithms", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("algorithms", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":

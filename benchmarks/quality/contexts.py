@@ -40,7 +40,7 @@ from scipy.special import softmax
 from benchmarks.dialogues import KEYS, Requests, domain_of, folds, load
 from benchmarks.folds import joined
 from benchmarks.one_model import scored
-from benchmarks.record import DATA, plain, save
+from benchmarks.record import DATA, plain, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.understand.corpus import prepare
 from segue.understand.features import PUBLISHED, FeatureSet, extended
@@ -328,10 +328,7 @@ def main() -> None:
     for part, places in parts.items():
         of_part = {name: arm.take(places) for name, arm in arms.items()}
         result[part] = summary(of_part, both.take(places.tolist()))
-    print(as_table(result))
-    file = save("contexts", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("contexts", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":

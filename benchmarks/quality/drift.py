@@ -15,7 +15,7 @@ Resumable: every run is a file in --work; collections and lists are shared with 
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import numpy as np
 from matplotlib import pyplot
 
 from benchmarks.quality.selection import FILES, prepare, splits
-from benchmarks.record import save
+from benchmarks.record import publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import DOMAIN, LEARNING, Collection, broken, opened
@@ -215,7 +215,7 @@ def _spread(values: list[float]) -> dict[str, Any]:
     }
 
 
-def as_table(result: dict[str, Any]) -> str:
+def as_table(result: Mapping[str, Any]) -> str:
     """For people: Markdown, a column for each collection and kind of people."""
     runs = result["runs"]
     lines = [f"| | {' | '.join(runs)} |", "|---" * (len(runs) + 1) + "|"]
@@ -258,7 +258,7 @@ def _at(found: dict[Any, Any], later: str) -> dict[str, Any]:
     return row
 
 
-def draw(result: dict[str, Any], file: Path) -> None:
+def draw(result: Mapping[str, Any], file: Path) -> None:
     """Recall after the break, a line for each collection and kind of people, and its optimum."""
     matplotlib.use("Agg")
     figure, panel = pyplot.subplots(figsize=(6.5, 4))
@@ -298,10 +298,7 @@ def main() -> None:
         "later": chosen.later,
         "runs": {key: summary(found, chosen.later) for key, found in runs.items()},
     }
-    print(as_table(result))
-    file = save("drift", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("drift", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":

@@ -32,12 +32,13 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib import pyplot
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.long_texts import CLS, SEP, Asked, meetings, squad, texts_to_learn_from
-from benchmarks.record import DATA, save
+from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.encode.continuation import Continuation, continued, flow_of
 from segue.encode.lengthening import Lesson, learn
@@ -61,6 +62,7 @@ WHERE = ("first", "last")
 COLLECTIONS = ("squad", "meetings")
 _DRAWS = 1000
 
+Shares = NDArray[np.float64]
 Job = tuple[str, str, int]
 """("learn", "", seed), or an arm, a collection and a seed."""
 
@@ -191,7 +193,7 @@ def jobs_of(chosen: argparse.Namespace) -> list[Job]:
 
 def summary(runs: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]:
     """Of one collection: every arm's accuracy with evidence first and last, and FLOATER's against the others'."""
-    right: dict[str, dict[str, np.ndarray[Any, np.dtype[np.float64]]]] = {}
+    right: dict[str, dict[str, Shares]] = {}
     for arm in ARMS:
         of_arm = [run["ranks"] for (name, _), run in runs.items() if name == arm]
         if of_arm:
@@ -201,7 +203,7 @@ def summary(runs: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]
     for arm, both in right.items():
         row: dict[str, Any] = {
             where: {
-                "accuracy": _mean(both[where]),
+                "accuracy": _estimate(both[where]),
                 "by seed": both[where].mean(axis=1).round(4).tolist(),
                 "mrr": round(
                     float(np.mean([1 / (1 + np.array(r["ranks"][where])) for (n, _), r in runs.items() if n == arm])), 4
@@ -209,29 +211,24 @@ def summary(runs: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]
             }
             for where in WHERE
         }
-        row["last of first"] = _ratio(both["last"], both["first"])
+        row["last of first"] = _estimate(both["last"], both["first"])
         if arm != FLOATER and FLOATER in right:
             difference = right[FLOATER]["last"].mean(axis=0) - both["last"].mean(axis=0)
-            row["FLOATER last, more"] = _mean(difference[None])
+            row["FLOATER last, more"] = _estimate(difference[None])
         found[arm] = row
     return found
 
 
-def _mean(right: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+def _estimate(right: Shares, of: Shares | None = None) -> dict[str, Any]:
+    """The mean over seeds and questions, or its ratio to that `of` others, [seeds, questions] both."""
     by_question = right.mean(axis=0)
     draws = np.random.default_rng(0).integers(len(by_question), size=(_DRAWS, len(by_question)))
-    low, high = np.percentile(by_question[draws].mean(axis=1), [2.5, 97.5])
-    return {"value": round(float(by_question.mean()), 4), "interval": [round(float(low), 4), round(float(high), 4)]}
-
-
-def _ratio(last: np.ndarray[Any, np.dtype[np.float64]], first: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    over, under = last.mean(axis=0), first.mean(axis=0)
-    draws = np.random.default_rng(0).integers(len(over), size=(_DRAWS, len(over)))
-    low, high = np.percentile(over[draws].mean(axis=1) / np.maximum(under[draws].mean(axis=1), 1e-9), [2.5, 97.5])
-    return {
-        "value": round(float(over.mean() / max(under.mean(), 1e-9)), 4),
-        "interval": [round(float(low), 4), round(float(high), 4)],
-    }
+    value, drawn = by_question.mean(), by_question[draws].mean(axis=1)
+    if of is not None:
+        under = of.mean(axis=0)
+        value, drawn = value / max(under.mean(), 1e-9), drawn / np.maximum(under[draws].mean(axis=1), 1e-9)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return {"value": round(float(value), 4), "interval": [round(float(low), 4), round(float(high), 4)]}
 
 
 def as_table(result: Mapping[str, Any]) -> str:
@@ -325,10 +322,7 @@ def main() -> None:
     jobs = jobs_of(chosen)
     run_all(jobs, one_run, run_file, chosen)
     result = gather(chosen, jobs)
-    print(as_table(result))
-    file = save("long_documents", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("long_documents", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from matplotlib import pyplot
 
 from benchmarks.encoded import FOLDER, remembered
 from benchmarks.folds import keep
-from benchmarks.record import DATA, save
+from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.encode.states import StatesEncoder
 from segue.understand.corpus import WordEncoder, prepare
@@ -208,10 +208,7 @@ def main() -> None:
     for job, run in finished(jobs, run_file, chosen):
         runs.setdefault(job[0], []).append(run)
     result = {"data": "HWU64", "targets": TARGETS, "arms": {arm: summary(found) for arm, found in runs.items()}}
-    print(as_table(result))
-    file = save("readers", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("readers", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import csv
 import gzip
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 
 from benchmarks.quality.judged_search import chosen_on
-from benchmarks.record import save
+from benchmarks.record import publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import DOMAIN, LEARNING, Collection, opened
@@ -265,7 +265,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def as_table(result: dict[str, Any]) -> str:
+def as_table(result: Mapping[str, Any]) -> str:
     """For people: a Markdown table a collection."""
     lines = []
     for key, found in result["runs"].items():
@@ -306,7 +306,7 @@ def _signed(row: dict[str, Any], unit: int = 100) -> str:
     return f"{unit * row['difference']:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
 
 
-def draw(result: dict[str, Any], file: Path) -> None:
+def draw(result: Mapping[str, Any], file: Path) -> None:
     """Recall against interactions, a panel for each collection and kind of people."""
     matplotlib.use("Agg")
     figure, panels = pyplot.subplots(1, len(result["runs"]), figsize=(4 * len(result["runs"]), 3.6), squeeze=False)
@@ -352,10 +352,7 @@ def main() -> None:
         "measured queries": chosen.measured,
         "runs": {key: summary(found) for key, found in sorted(runs.items())},
     }
-    print(as_table(result))
-    file = save("selection", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("selection", result, chosen.out, table=as_table, draw=draw)
 
 
 def prepare(chosen: argparse.Namespace) -> None:

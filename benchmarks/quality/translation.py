@@ -43,11 +43,10 @@ import numpy as np
 import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
-from scipy import stats
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from benchmarks.record import DATA, save
+from benchmarks.record import DATA, publish, spread
 from benchmarks.runs import arguments, finished, run_all
 from benchmarks.sentences import PADDING, Counts, Pair, Sentence, batch, bleu, counted, load, pairs, pieces, split
 from benchmarks.training import Plan, restore, train, translate
@@ -336,7 +335,7 @@ def row(name: str, arms: Mapping[str, Mapping[int, Seen]], given: Material) -> d
         counts = [seen.counts[part] for seen in seeds.values()]
         lengths = np.sum([count[:, :2].sum(axis=0) for count in counts], axis=0)
         found[part] = {
-            "bleu": spread([bleu(count) for count in counts]),
+            "bleu": _spread([bleu(count) for count in counts]),
             "length": round(float(lengths[0] / lengths[1]), 3),
             "against": {
                 other: against(seeds, arms[other], part)
@@ -344,12 +343,12 @@ def row(name: str, arms: Mapping[str, Mapping[int, Seen]], given: Material) -> d
                 if other in arms and other != name
             },
         }
-    found["dev"] = {part: spread([run["bleu"][part] for run in runs]) for part in ("dev short", "dev long")}
+    found["dev"] = {part: _spread([run["bleu"][part] for run in runs]) for part in ("dev short", "dev long")}
     words = {part: np.array([one.words for one in given.parts[part]]) for part in (SHORT, LONG)}
     found["by words"] = [
         {
             "words": [low + 1, high],
-            "bleu": spread([bleu(seen.counts[part][inside]) for seen in seeds.values()]),
+            "bleu": _spread([bleu(seen.counts[part][inside]) for seen in seeds.values()]),
             "sources": int(inside.sum()),
         }
         for low, high in pairwise(WORDS)
@@ -359,14 +358,8 @@ def row(name: str, arms: Mapping[str, Mapping[int, Seen]], given: Material) -> d
     return found
 
 
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean over seeds, half of its 95 % interval by Student's t, and every seed's."""
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)) if len(values) > 1 else None
-    return {
-        "mean": round(float(np.mean(values)), 2),
-        "±": None if half is None else round(half, 2),
-        "by seed": [round(value, 2) for value in values],
-    }
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return spread(values, digits=2)
 
 
 def against(one: Mapping[int, Seen], other: Mapping[int, Seen], part: str) -> dict[str, Any]:
@@ -379,7 +372,7 @@ def against(one: Mapping[int, Seen], other: Mapping[int, Seen], part: str) -> di
     drawn = np.random.default_rng(0).multinomial(size := len(pair[0][0]), np.full(size, 1 / size), size=_RESAMPLED)
     again = np.array([[_difference(*(weights @ counts for counts in seed)) for weights in drawn] for seed in pair])
     return {
-        **spread([_difference(first.sum(axis=0), second.sum(axis=0)) for first, second in pair]),
+        **_spread([_difference(first.sum(axis=0), second.sum(axis=0)) for first, second in pair]),
         "seeds": both,
         "bootstrap": _ends(again.mean(axis=0)),
         "bootstrap by seed": [_ends(seed) for seed in again],
@@ -519,10 +512,7 @@ def main() -> None:
         **summed,
         "against the claim": claims(summed),
     }
-    print(as_table(result))
-    file = save("translation", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("translation", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":

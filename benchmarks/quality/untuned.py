@@ -32,7 +32,7 @@ import numpy as np
 from matplotlib import pyplot
 
 from benchmarks.quality.selection import compared
-from benchmarks.record import save
+from benchmarks.record import publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.rank.clicks import Crowd, behaviour, zipf_stream
 from segue.recipes.collection import Collection, opened
@@ -271,10 +271,7 @@ def main() -> None:
         "budget": BUDGET,
         "runs": {key: summary(found) for key, found in sorted(runs.items())},
     }
-    print(as_table(result))
-    file = save("untuned", result, chosen.out)
-    draw(result, file.with_suffix(".png"))
-    print(file)
+    publish("untuned", result, chosen.out, table=as_table, draw=draw)
 
 
 if __name__ == "__main__":
