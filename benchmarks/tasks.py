@@ -98,7 +98,7 @@ def _after_the_later_mark(inputs: Symbols) -> Symbols:
 TASKS: dict[str, Task] = {
     "even pairs": Task(2, 2, _of(2), lambda inputs: (inputs[:, :1] == inputs[:, -1:]).astype(np.int64)),
     "cycle navigation": Task(3, 5, _of(3), lambda inputs: ((inputs == 1).sum(1) - (inputs == 2).sum(1))[:, None] % 5),
-    "reverse string": Task(16, 16, _of(16), lambda inputs: inputs[:, ::-1]),
+    "reverse string": Task(16, 16, _of(16), lambda inputs: inputs[:, ::-1].copy()),
     "stack manipulation": Task(5, 3, _stack_and_actions, _stack),
     "duplicate string": Task(16, 16, _of(16), lambda inputs: np.concatenate([inputs, inputs], axis=1)),
     "missing duplicate": Task(17, 16, _with_one_hidden, _hidden, multiple=2),

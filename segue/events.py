@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -158,7 +158,8 @@ class EventLog:
             return self._applied
 
     def replay(self, after: int = 0) -> Iterator[Event]:
-        """Every event in order, from the one behind number `after`."""
+        """Every event in order, from the one behind number `after`; those on their way to the disk are waited for."""
+        self._written()
         with _explaining(), self._database.connect() as connection:
             rows = connection.execution_options(yield_per=1000).execute(
                 select(_events).where(_events.c.sequence > after).order_by(_events.c.sequence)
@@ -180,7 +181,8 @@ class EventLog:
             return None if row is None else _event(row)
 
     def recent(self, kind: str, limit: int) -> list[Event]:
-        """The last `limit` events of a kind, newest first."""
+        """The last `limit` events of a kind, newest first; those on their way to the disk are waited for."""
+        self._written()
         query = select(_events).where(_events.c.kind == kind).order_by(_events.c.sequence.desc()).limit(limit)
         with _explaining(), self._database.connect() as connection:
             return [_event(row) for row in connection.execute(query)]
@@ -194,6 +196,11 @@ class EventLog:
             self._queue.put(None)
         self._writer.join()
         self._database.dispose()
+
+    def _written(self) -> None:
+        """Return when everything that was appended before is on the disk."""
+        with suppress(Unavailable):  # where the log is closed, closing has written it
+            self.append().result()
 
     def _write_forever(self) -> None:
         while (first := self._queue.get()) is not None:

@@ -56,6 +56,13 @@ def test_what_is_read_is_what_was_written(log: EventLog) -> None:
     assert log.find("c") is None
 
 
+def test_what_nobody_waits_for_is_read_as_well(log: EventLog) -> None:
+    for number in range(20):
+        log.append(act(str(number)), patient=True)
+        assert [event.id for event in log.replay(number)] == [str(number)]
+        assert log.recent("feedback", 1)[0].id == str(number)
+
+
 def test_order_is_the_order_of_appending(log: EventLog) -> None:
     for number in range(200):
         log.append(act(f"{number:03}"))

@@ -55,15 +55,20 @@ class Continuation:
         )
 
 
-def continued(transformer: Transformer, how: Continuation, flow: Mapping[str, Tensor] | None = None) -> Transformer:
-    """A copy of an encoder with a learned table, continued past it; `flow` are a trained flow's weights, None leaves it at rest.
+def continued(
+    transformer: Transformer, how: Continuation, flow: Mapping[str, Tensor] | None = None, *, seed: int = 0
+) -> Transformer:
+    """A copy of an encoder with a learned table, continued past it; `flow` are a trained flow's weights. Without any it is at
+    rest, with the weights of `seed` to learn from.
 
     Raises `InvalidInput` for an encoder that has other positions or is continued already, `Corrupt` for weights of another flow.
     """
     if isinstance(transformer.positions, FloaterPositions):
         raise InvalidInput("The model is continued already.", fix="pass the model that it was made from")
     shape, table = transformer.shape, table_of(transformer)
-    positions = how.positions(table, shape.width)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        positions = how.positions(table, shape.width)
     made = Transformer(shape, positions)
     state = {name.replace("positions.", "positions.base."): tensor for name, tensor in transformer.state_dict().items()}
     made.load_state_dict(state, strict=False)
@@ -118,7 +123,3 @@ def kept(folder: Path) -> tuple[Continuation, dict[str, Tensor]]:
             return replace(Continuation(), **how), weights
         case _:
             raise Corrupt(f"{folder} does not say how the model is continued.", fix="migrate the model again")
-
-
-def _moved(name: str) -> str:
-    return name.replace("positions.table", "positions.base.table")

@@ -48,7 +48,7 @@ def migrate(
     if (model / FOLDER).exists():
         raise InvalidInput(f"{model} has been migrated already.", fix="migrate the model that it was made from")
     before = load(model)
-    transformer = continued(before.transformer, how)
+    transformer = continued(before.transformer, how, seed=lesson.seed)
     after = TorchEncoder(transformer, Tokenizer(before.tokenizer.definition, longest=how.longest))
     learned: dict[str, Any] | None = None
     if texts is not None:

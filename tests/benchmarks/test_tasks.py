@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.tasks import DEVELOPMENT, TASKS
 
@@ -61,6 +62,7 @@ def test_the_answer_is_as_defined(name: str) -> None:
     random = np.random.default_rng(0)
     for length in (1, 2, 3, 4, 11, 40):
         ids, answers = task.batch(random, 20, length)
+        assert torch.from_numpy(answers).shape == answers.shape  # it takes no array that runs backwards
         assert ids.shape[1] - answers.shape[1] in range(length, max(length, task.shortest) + task.multiple)
         for text, answer in zip(ids.tolist(), answers.tolist(), strict=True):
             said, placeholders = text[: -len(answer)], text[-len(answer) :]
