@@ -57,7 +57,8 @@ def migrate(
     """Let a trained BERT-like encoder read past the end of its position table.
 
     MODEL_DIR is a Hugging Face folder: config.json, model.safetensors, tokenizer.json. Inside its table the migrated model is
-    what it was, to the last bit; beyond, the table's rows begin anew and a flow moves the biases of every block. All files are
+    what it was, to the last bit; beyond, the rows that it was
+    tuned to read begin anew and a flow moves the biases of every block. All files are
     copied as they are, so the folder opens in transformers and sentence-transformers as before, and to its whole length through
     segue.encode.adapter.
 

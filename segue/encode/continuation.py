@@ -1,6 +1,6 @@
 """A trained encoder past the end of its position table: inside, what it was to the last bit; beyond, FLOATER.
 
-Beyond the table its rows begin anew, and a flow moves the biases of every block from where they are at the table's last place
+Beyond the table the rows that the model was tuned with begin anew, and a flow moves the biases of every block from where they are at the table's last place
 (`FloaterPositions`, `since`), so that what the rows cannot tell apart, time can. The encoder's own weights stay as they are.
 """
 
@@ -27,13 +27,18 @@ FOLDER = "floater"
 @dataclass(frozen=True, slots=True)
 class Continuation:
     """How a table is continued: tokens `spacing` apart in time, a node of the solver every `stride` tokens; `bound` and `decay`
-    are the flow's, so that no bias ever moves by more than bound / decay. `longest` is the longest text, in tokens."""
+    are the flow's, so that no bias ever moves by more than bound / decay. `longest` is the longest text, in tokens.
+
+    The first `repeats` rows of the table begin anew beyond it, None for all. Encoders are often tuned on texts much shorter
+    than their table, and read what stands at the other rows less well: repeat those that they were tuned with.
+    """
 
     longest: int = 2048
     spacing: float = 0.05
     stride: int = 4
     bound: float = 1.0
     decay: float = 0.5
+    repeats: int | None = None
 
     def positions(self, table: int, width: int) -> FloaterPositions:
         """At rest: nothing moves until the flow has learned. Raises `InvalidInput` where `longest` is inside the table."""
@@ -45,7 +50,7 @@ class Continuation:
             )
         return flowing(
             width,
-            LearnedPositions(table, width, repeats=True),
+            LearnedPositions(table, width, repeats=self.repeats or table),
             spacing=self.spacing,
             stride=self.stride,
             scale=0,

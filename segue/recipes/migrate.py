@@ -4,7 +4,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def migrate(
 ) -> dict[str, Any]:
     """Migrate the BERT-like `model` to a new folder `out`: all its files as they are, and the continuation beside them.
 
+    Unless `how` says otherwise, the rows of the table that are repeated are as many as the model was tuned to read.
     `texts` are what the flow learns from, see `texts_of`; without any it stays at rest. `out` is there as a whole or not at all.
     Raises `InvalidInput` where `out` exists or the model has been migrated already, `NotFound` and `Corrupt` for bad folders.
     """
@@ -48,6 +49,8 @@ def migrate(
     if (model / FOLDER).exists():
         raise InvalidInput(f"{model} has been migrated already.", fix="migrate the model that it was made from")
     before = load(model)
+    if how.repeats is None:
+        how = replace(how, repeats=min(before.tokenizer.longest, table_of(before.transformer)))
     transformer = continued(before.transformer, how, seed=lesson.seed)
     after = TorchEncoder(transformer, Tokenizer(before.tokenizer.definition, longest=how.longest))
     learned: dict[str, Any] | None = None
@@ -73,6 +76,7 @@ def migrate(
         "table": table_of(before.transformer),
         "longest": how.longest,
         "read before": before.tokenizer.longest,
+        "repeats": how.repeats,
         "parameters": {
             "model": sum(one.numel() for one in before.transformer.parameters()),
             "flow": sum(one.numel() for one in flow_of(transformer).parameters()),
@@ -95,7 +99,7 @@ def as_text(result: Mapping[str, Any]) -> str:
         f"  beyond: a flow of {parameters['flow']:,} parameters, {parameters['flow'] / parameters['model']:.1%} more",
     ]
     if learned is None:
-        return "\n".join([*lines, "  the flow is at rest, the table's rows begin anew; it learns from --texts"])
+        return "\n".join([*lines, f"  the flow is at rest, the first {result['repeats']:,} rows begin anew; it learns from --texts"])
     before, after = (learned[when]["accuracy"] for when in ("before", "after"))
     lines.append(
         f"  learned {learned['lesson']['steps']:,} steps: of {learned['after']['spans']} spans out of other texts, so many "

@@ -12,19 +12,23 @@ from segue.errors import InvalidInput
 class LearnedPositions(nn.Module):
     """A table of one vector a position, added to the token vectors (Devlin et al. 2019, BERT).
 
-    With `repeats`, the table begins anew where it ends, at its second row: the first has only ever stood for [CLS]. A text of
-    any length can then be read; tokens of one row are left for another family to tell apart, see `FloaterPositions`.
+    Where the table ends, its first `repeats` rows begin anew, at the second: the first has only ever stood for [CLS]. A text of
+    any length can then be read; tokens of one row are left for another family to tell apart, see `FloaterPositions`. With 0
+    nothing stands beyond the table.
     """
 
-    def __init__(self, longest: int, width: int, *, repeats: bool = False) -> None:
+    def __init__(self, longest: int, width: int, *, repeats: int = 0) -> None:
         super().__init__()
-        if repeats and longest < 2:
-            raise InvalidInput(f"A table of {longest} rows is to be repeated.", expected="two rows or more")
+        if repeats and not 2 <= repeats <= longest:
+            raise InvalidInput(
+                f"Of a table of {longest} rows, {repeats} are to be repeated.",
+                expected="two rows or more, and no more than there are",
+            )
         self.table = nn.Parameter(torch.randn(longest, width) * 0.02)
         self.repeats = repeats
 
     def extra_repr(self) -> str:
-        return "repeats=True" if self.repeats else ""
+        return f"repeats={self.repeats}" if self.repeats else ""
 
     def at(self, span: Span, own: Callable[[], Tensor]) -> Effects:
         """Raises `InvalidInput` for a text longer than the table, and for places that are not whole numbers."""
@@ -46,5 +50,5 @@ class LearnedPositions(nn.Module):
             )
         rows = places.long()
         if self.repeats:
-            rows = torch.where(rows < longest, rows, (rows - longest) % (longest - 1) + 1)
+            rows = torch.where(rows < longest, rows, (rows - longest) % (self.repeats - 1) + 1)
         return Effects(added=self.table[rows])
