@@ -1,7 +1,7 @@
 """Documents of 512 to 1,024 tokens whose evidence stands at their start or beyond their 512th token, and texts to learn from."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,31 @@ class Asked:
 def squad(encoder: TorchEncoder, data: Path, *, seed: int, paragraphs: int | None = None) -> Asked:
     """XQuAD's English questions; a document is the paragraph that answers, of at most 450 tokens, and Wikipedia text that does
     not, 640 to 1,020 tokens in all, drawn anew for each seed. Both orders hold the same text."""
-    draw = np.random.default_rng(seed)
     articles = json.loads((data / "xquad_en" / "xquad.en.json").read_text())["data"]
-    parts = [part for article in articles for part in article["paragraphs"]]
-    ids = encoder.tokenizer.whole([part["context"] for part in parts])
-    found = [(part, body) for part, body in zip(parts, ids, strict=True) if len(body) <= 450][:paragraphs]
-    filler = np.concatenate([np.array(ids) for ids in encoder.tokenizer.whole(list(wikipedia(data, "test")))])
+    parts = [
+        ([one["question"] for one in part["qas"]], part["context"])
+        for article in articles
+        for part in article["paragraphs"]
+    ]
+    return _among(encoder, parts, wikipedia(data, "test"), seed, paragraphs)
+
+
+def abstracts(encoder: TorchEncoder, data: Path, *, seed: int, most: int | None = None) -> Asked:
+    """As `squad`: PubMedQA's questions of its test part, the abstracts that answer them, and other abstracts."""
+    articles = json.loads((data / "pubmedqa" / "ori_pqal.json").read_text())
+    tested = json.loads((data / "pubmedqa" / "test_ground_truth.json").read_text())
+    parts = [([one["QUESTION"]], " ".join(one["CONTEXTS"])) for key, one in articles.items() if key in tested]
+    others = (" ".join(one["CONTEXTS"]) for key, one in articles.items() if key not in tested)
+    return _among(encoder, parts, others, seed, most)
+
+
+def _among(
+    encoder: TorchEncoder, parts: Sequence[tuple[list[str], str]], others: Iterable[str], seed: int, most: int | None
+) -> Asked:
+    draw = np.random.default_rng(seed)
+    ids = encoder.tokenizer.whole([text for _, text in parts])
+    found = [(asked, body) for (asked, _), body in zip(parts, ids, strict=True) if len(body) <= 450][:most]
+    filler = np.concatenate([np.array(ids) for ids in encoder.tokenizer.whole(list(others))])
     first, last = [], []
     for _, body in found:
         # Long enough that the evidence can stand beyond the table.
@@ -43,7 +62,7 @@ def squad(encoder: TorchEncoder, data: Path, *, seed: int, paragraphs: int | Non
         rest = filler[start : start + length - len(body) - 2].tolist()
         first.append([CLS, *body, *rest, SEP])
         last.append([CLS, *rest, *body, SEP])
-    asked = [(one["question"], number) for number, (part, _) in enumerate(found) for one in part["qas"]]
+    asked = [(question, number) for number, (questions, _) in enumerate(found) for question in questions]
     return Asked([text for text, _ in asked], np.array([number for _, number in asked]), first, last)
 
 

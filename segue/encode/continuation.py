@@ -1,7 +1,8 @@
 """A trained encoder past the end of its position table: inside, what it was to the last bit; beyond, FLOATER.
 
-Beyond the table the rows that the model was tuned with begin anew, and a flow moves the biases of every block from where they are at the table's last place
-(`FloaterPositions`, `since`), so that what the rows cannot tell apart, time can. The encoder's own weights stay as they are.
+Beyond the table the rows that the model was tuned with begin anew, and a flow moves the biases of every block from where they
+are at the table's last place (`FloaterPositions`, `since`), so that what the rows cannot tell apart, time can. The encoder's own
+weights stay as they are.
 """
 
 from collections.abc import Mapping

@@ -99,7 +99,8 @@ def as_text(result: Mapping[str, Any]) -> str:
         f"  beyond: a flow of {parameters['flow']:,} parameters, {parameters['flow'] / parameters['model']:.1%} more",
     ]
     if learned is None:
-        return "\n".join([*lines, f"  the flow is at rest, the first {result['repeats']:,} rows begin anew; it learns from --texts"])
+        rest = f"  the flow is at rest, the table's first {result['repeats']:,} rows begin anew; it learns from --texts"
+        return "\n".join([*lines, rest])
     before, after = (learned[when]["accuracy"] for when in ("before", "after"))
     lines.append(
         f"  learned {learned['lesson']['steps']:,} steps: of {learned['after']['spans']} spans out of other texts, so many "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import SMOKE
-from benchmarks.long_texts import TABLE, meetings, squad, texts_to_learn_from
+from benchmarks.long_texts import TABLE, abstracts, meetings, squad, texts_to_learn_from
 from benchmarks.quality import long_documents
 from segue.encode.pretrained import TorchEncoder
 from tests.benchmarks.test_readers import ran
@@ -22,7 +22,7 @@ def _words(count: int, seed: int) -> str:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
-    for name in ("xquad_en", "wikitext2_valid_test", "qmsum"):
+    for name in ("xquad_en", "wikitext2_valid_test", "qmsum", "pubmedqa"):
         (folder / name).mkdir(parents=True)
     paragraphs = [
         {"context": f"The {word} was found in {year}.", "qas": [{"question": f"When was the {word} found?"}]}
@@ -33,6 +33,9 @@ def data(tmp_path: Path) -> Path:
     for part in ("valid", "test"):
         articles = [f" = {word} = \n = = part = = \n {_words(900, number)} \n" for number, word in enumerate(WORDS[:4])]
         (folder / "wikitext2_valid_test" / f"{part}.txt").write_text("".join(articles))
+    papers = {str(number): {"QUESTION": f"Is it {number}?", "CONTEXTS": [_words(300, number)]} for number in range(9)}
+    (folder / "pubmedqa" / "ori_pqal.json").write_text(json.dumps(papers))
+    (folder / "pubmedqa" / "test_ground_truth.json").write_text(json.dumps({"3": "yes", "5": "no"}))
     turns = [{"speaker": "A", "content": _words(100, turn)} for turn in range(20)]
     queries = [
         {"query": "late", "relevant_text_span": [["10", "12"]]},
@@ -59,6 +62,7 @@ def test_both_orders_hold_the_same_and_the_evidence_is_beyond(data: Path, refere
         assert first[1 : 1 + len(body)] == last[-1 - len(body) : -1] == body
         assert len(last) - 1 - len(body) >= TABLE
     assert squad(reference, data, seed=1).first != asked.first
+    assert abstracts(reference, data, seed=0).questions == ["Is it 3?", "Is it 5?"]
     (spoken,) = meetings(reference, data, "test").first
     assert len(spoken) == 1002
     assert len(texts_to_learn_from(data)) == 5

@@ -71,14 +71,14 @@ def test_minilm_is_itself_to_the_last_bit(reference: TorchEncoder) -> None:
 
 
 def test_a_table_begins_anew_at_its_second_row() -> None:
-    for repeats, rows in ((4, [0, 1, 2, 3, 1, 2, 3, 1, 2]), (3, [0, 1, 2, 3, 1, 2, 1, 2, 1])):
+    for repeats, wanted in ((4, [0, 1, 2, 3, 1, 2, 3, 1, 2]), (3, [0, 1, 2, 3, 1, 2, 1, 2, 1])):
         positions = LearnedPositions(4, 2, repeats=repeats)
         added = positions.at(Span(0, 9, torch.zeros(1)), lambda: torch.zeros(1)).added
         assert added is not None
-        assert torch.equal(added, positions.table[rows])
-    step = positions.at(Span(6, 7, torch.zeros(1)), lambda: torch.zeros(1)).added
-    assert step is not None
-    assert torch.equal(step, added[6:7])
+        assert torch.equal(added, positions.table[wanted])
+        step = positions.at(Span(6, 7, torch.zeros(1)), lambda: torch.zeros(1)).added
+        assert step is not None
+        assert torch.equal(step, added[6:7])
     for rows, repeats in ((1, 1), (4, 5), (4, -1)):
         with pytest.raises(InvalidInput, match="two rows"):
             LearnedPositions(rows, 2, repeats=repeats)
