@@ -299,7 +299,7 @@ class Engine:
     def _logged(self, id: str) -> Event | None:
         """What was logged under an id; of an answer that is still on its way to the disk too."""
         if self._recent.knows(id):
-            self.log.append().result()
+            self.log.written()
         return self.log.find(id)
 
     def _undone(self, answer: str, domain: str, item: str) -> str:
@@ -316,7 +316,7 @@ class Engine:
 
         Raises `NotFound`.
         """
-        self.log.append().result()  # the answer may still be on its way to the disk
+        self.log.written()  # the answer may still be on its way to the disk
         event = self.log.find(id)
         if event is None or event.kind != "answer":
             raise NotFound(f"There is no answer {str(id)[:100]!r}.", expected="the id of an answer from this store")

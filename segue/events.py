@@ -151,6 +151,11 @@ class EventLog:
             self._queue.put(_Waiting(events, done, patient))
         return done
 
+    def written(self) -> None:
+        """Wait until everything that was appended before is on the disk and learned. Raises `Unavailable`, as of a log that is
+        closed."""
+        self.append().result()
+
     def refresh(self) -> int:
         """Learn what other processes have written since; returns the number of the last event learned."""
         with self._learning, _explaining():
@@ -159,7 +164,8 @@ class EventLog:
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         """Every event in order, from the one behind number `after`; those on their way to the disk are waited for."""
-        self._written()
+        with suppress(Unavailable):  # where the log is closed, closing has written it
+            self.written()
         with _explaining(), self._database.connect() as connection:
             rows = connection.execution_options(yield_per=1000).execute(
                 select(_events).where(_events.c.sequence > after).order_by(_events.c.sequence)
@@ -182,7 +188,8 @@ class EventLog:
 
     def recent(self, kind: str, limit: int) -> list[Event]:
         """The last `limit` events of a kind, newest first; those on their way to the disk are waited for."""
-        self._written()
+        with suppress(Unavailable):  # where the log is closed, closing has written it
+            self.written()
         query = select(_events).where(_events.c.kind == kind).order_by(_events.c.sequence.desc()).limit(limit)
         with _explaining(), self._database.connect() as connection:
             return [_event(row) for row in connection.execute(query)]
@@ -196,11 +203,6 @@ class EventLog:
             self._queue.put(None)
         self._writer.join()
         self._database.dispose()
-
-    def _written(self) -> None:
-        """Return when everything that was appended before is on the disk."""
-        with suppress(Unavailable):  # where the log is closed, closing has written it
-            self.append().result()
 
     def _write_forever(self) -> None:
         while (first := self._queue.get()) is not None:

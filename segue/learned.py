@@ -125,7 +125,7 @@ class Learned:
     def close(self) -> None:
         """Keep what was learned since, if that is enough to be worth it. To be called before the log is closed."""
         try:
-            self._log.append().result()  # what is on its way to the disk is learned as well
+            self._log.written()  # what is on its way to the disk is learned as well
             waited = True
         except SegueError:
             waited = False

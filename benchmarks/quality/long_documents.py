@@ -19,8 +19,8 @@ where on 80 queries of QMSum's validation part, whose training part it had read,
 Seeds draw the filler, and the flow's passages. Intervals: 95 %, bootstrap over questions, of all seeds' mean.
 Claim: beyond 512, the migrated model has ≥ 90 % of its accuracy within, and at least the best of the other single vectors.
 
-    python -m benchmarks.quality.long_documents [--data DIR] [--arms ARM …] [--seeds N] [--steps N] [--paragraphs N]
-        [--queries N] [--work DIR] [--out DIR]
+    python -m benchmarks.quality.long_documents [--data DIR] [--collections NAME …] [--arms ARM …] [--seeds N] [--steps N]
+        [--paragraphs N] [--queries N] [--work DIR] [--out DIR]
 
 Resumable: every flow and every arm of a collection and seed leaves a file in --work.
 """
@@ -45,11 +45,10 @@ from torch.nn import functional
 from benchmarks.long_texts import CLS, SEP, TABLE, Asked, abstracts, meetings, squad, texts_to_learn_from
 from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
-from segue.encode.continuation import Continuation, continued, flow_of
-from segue.encode.lengthening import Lesson, learn
+from segue.encode.continuation import Continuation, flow_of
+from segue.encode.lengthening import Lesson, learn, lengthened
 from segue.encode.positions.learned import LearnedPositions
 from segue.encode.pretrained import TorchEncoder, minilm
-from segue.encode.tokenizer import Tokenizer
 from segue.encode.transformer import Transformer, pool
 
 FLOATER, AT_REST, BEST_CHUNK = "FLOATER", "FLOATER at rest", "best chunk of 256"
@@ -113,10 +112,7 @@ def _learn(seed: int, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _continued(encoder: TorchEncoder, repeats: int | None = None, *, seed: int = 0) -> TorchEncoder:
     """As `segue migrate` does it, or with as many rows repeated."""
-    how = Continuation(repeats=repeats or encoder.tokenizer.longest)
-    return TorchEncoder(
-        continued(encoder.transformer, how, seed=seed), Tokenizer(encoder.tokenizer.definition, longest=how.longest)
-    )
+    return lengthened(encoder, Continuation(repeats=repeats), seed=seed)[0]
 
 
 def _reader(arm: str, encoder: TorchEncoder, seed: int, chosen: argparse.Namespace) -> Callable[[list[int]], Tensor]:
@@ -323,7 +319,7 @@ def gather(chosen: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Any]:
 def main() -> None:
     options = arguments(
         __doc__,
-        data="xquad_en, qmsum and wikitext2_valid_test",
+        data="xquad_en, qmsum and wikitext2_valid_test, for abstracts pubmedqa",
         collections=(*COLLECTIONS, DEVELOPMENT),
         work="/tmp/segue-long-documents",
     )

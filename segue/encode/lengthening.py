@@ -9,15 +9,16 @@ before.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segue.encode.continuation import flow_of, table_of
+from segue.encode.continuation import Continuation, continued, flow_of, table_of
 from segue.encode.pretrained import TorchEncoder
+from segue.encode.tokenizer import Tokenizer
 from segue.encode.transformer import pool
 from segue.errors import InvalidInput
 
@@ -54,6 +55,15 @@ class Found:
     spans: int
     accuracy: tuple[float, float]
     loss: tuple[float, float]
+
+
+def lengthened(encoder: TorchEncoder, how: Continuation, *, seed: int = 0) -> tuple[TorchEncoder, Continuation]:
+    """A copy of `encoder`, continued and at rest, and how: where `how` does not say it, the rows of the table that are repeated
+    are as many as the encoder was tuned to read. Raises what `continued` raises."""
+    if how.repeats is None:
+        how = replace(how, repeats=encoder.tokenizer.longest)
+    transformer = continued(encoder.transformer, how, seed=seed)
+    return TorchEncoder(transformer, Tokenizer(encoder.tokenizer.definition, longest=how.longest)), how
 
 
 def learn(

@@ -4,18 +4,17 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from segue.encode.continuation import FOLDER, Continuation, continued, flow_of, keep, table_of
-from segue.encode.lengthening import Lesson, learn
+from segue.encode.continuation import FOLDER, Continuation, flow_of, keep, table_of
+from segue.encode.lengthening import Lesson, learn, lengthened
 from segue.encode.positions.effects import span
 from segue.encode.positions.floater import FloaterPositions
 from segue.encode.pretrained import TorchEncoder, load
-from segue.encode.tokenizer import Tokenizer
 from segue.encode.transformer import Transformer
 from segue.errors import InvalidInput, NotFound, Unavailable
 from segue.recipes.pictures import draw_positions
@@ -49,10 +48,8 @@ def migrate(
     if (model / FOLDER).exists():
         raise InvalidInput(f"{model} has been migrated already.", fix="migrate the model that it was made from")
     before = load(model)
-    if how.repeats is None:
-        how = replace(how, repeats=min(before.tokenizer.longest, table_of(before.transformer)))
-    transformer = continued(before.transformer, how, seed=lesson.seed)
-    after = TorchEncoder(transformer, Tokenizer(before.tokenizer.definition, longest=how.longest))
+    after, how = lengthened(before, how, seed=lesson.seed)
+    transformer = after.transformer
     learned: dict[str, Any] | None = None
     if texts is not None:
         first, last = learn(after, texts_of(texts, column), lesson, progress=progress)

@@ -130,3 +130,4 @@ def assert_nothing_lost(store: Path, built: Built, cheap: Encoder) -> None:
         assert (known.items, known.answer) == (built.state.items, built.state.answer)
         assert engine.memory.recall("films", "love story").keys() == {"f5"}
         assert engine.domains.names()[:2] == ["books", "films"]
+    assert half_written(store) == []

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from segue.encode import lengthening
-from segue.encode.continuation import Continuation, continued, flow_of
-from segue.encode.lengthening import Found, Lesson, learn
+from segue.encode.continuation import Continuation, flow_of
+from segue.encode.lengthening import Found, Lesson, learn, lengthened
 from segue.encode.pretrained import TorchEncoder, load
-from segue.encode.tokenizer import Tokenizer
 from segue.errors import InvalidInput
 
 WORDS = "amber birch cedar delta ember flint grove heath iris jade kelp larch moss north opal pearl river slate oak reed".split()
@@ -22,8 +21,7 @@ def texts() -> list[str]:
 
 
 def fresh(tiny_bert: Path) -> TorchEncoder:
-    before, how = load(tiny_bert), Continuation(longest=140)
-    return TorchEncoder(continued(before.transformer, how), Tokenizer(before.tokenizer.definition, longest=how.longest))
+    return lengthened(load(tiny_bert), Continuation(longest=140))[0]
 
 
 def test_the_flow_learns_and_the_encoder_stays(tiny_bert: Path) -> None:

@@ -45,7 +45,7 @@ def import_ubi(
     Raises `NotFound` for an unknown file or domain, `InvalidInput` when nothing in a file is UBI, `Corrupt` for a broken
     gzip file, and `Unavailable` when the disk is full.
     """
-    engine.log.append().result()  # an answer that the file is about may still be on its way to the disk
+    engine.log.written()  # an answer that the file is about may still be on its way to the disk
     report = Imported()
     catalogues = _Catalogues(engine, domain, report)
     try:
