@@ -84,10 +84,17 @@ def meetings(encoder: TorchEncoder, data: Path, part: str, *, most: int | None =
     return Asked(questions, np.arange(len(questions)), first, last)
 
 
+_SPOKEN = 14_000
+
+
 def texts_to_learn_from(data: Path) -> list[str]:
-    """Wikipedia articles of WikiText-2's validation part and QMSum's training meetings; neither is asked about."""
+    """Wikipedia articles of WikiText-2's validation part and QMSum's training meetings; neither is asked about.
+
+    Of each meeting the first 14,000 characters, so that there is about as much of both kinds.
+    """
     spoken = [
-        " ".join(turn["content"] for turn in meeting["meeting_transcripts"]) for meeting in _meetings(data, "train")
+        " ".join(turn["content"] for turn in meeting["meeting_transcripts"])[:_SPOKEN]
+        for meeting in _meetings(data, "train")
     ]
     return [*wikipedia(data, "valid"), *spoken]
 

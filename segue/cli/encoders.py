@@ -24,7 +24,7 @@ from segue.recipes.progress import Steps
 @click.option(
     "--texts",
     type=click.Path(path_type=Path),
-    help="Long texts to learn from, of the kind to be embedded: a .txt file, a folder of them, or a table.  [default: none]",
+    help="Texts to learn from, of the kind to be embedded: a .txt file, a folder of them, or a table.  [default: none]",
 )
 @click.option("--column", default="text", show_default=True, help="The table's column with the texts.")
 @click.option(
@@ -57,10 +57,10 @@ def migrate(
     """Let a trained BERT-like encoder read past the end of its position table.
 
     MODEL_DIR is a Hugging Face folder: config.json, model.safetensors, tokenizer.json. Inside its table the migrated model is
-    what it was, to the last bit; beyond, the rows that it was
-    tuned to read begin anew and a flow moves the biases of every block. All files are
-    copied as they are, so the folder opens in transformers and sentence-transformers as before, and to its whole length through
-    segue.encode.adapter.
+    what it was, to the last bit; beyond, the rows that it was tuned to read begin anew and a flow moves the biases of every
+    block, once it has learned from texts how whole passages should be read: as it reads them at rest and in short parts, in the
+    mean. All files are copied as they are, so the folder opens in transformers and sentence-transformers as before, and to its
+    whole length through segue.encode.adapter.
 
     \b
     segue migrate all-MiniLM-L6-v2 --positions floater --out minilm-long

@@ -1,14 +1,14 @@
 """Teach a continued encoder what stands beyond its table: its flow alone learns, the encoder stays what it is.
 
 The paper trains the flow by masked language modelling. Encoders of sentences have lost the head for that, and are used for
-something else: so here a passage longer than the table must be nearer than other passages to the spans of words out of it
-(the inverse cloze task, Lee et al. 2019, with the encoder's own vectors of the spans, and the spans left in). Spans are taken
-from everywhere in a passage; other passages are those of the same step, half of them out of the same text, and those of the steps
-before.
+something else: so here the encoder teaches itself, by distillation of vectors (Reimers and Gurevych 2020). The vector of a
+passage longer than the table must be near to the mean of two others: the one that the encoder gave it before it learned, and the
+mean of the vectors of the passage's parts, which need no place that the encoder was not tuned to read. Passages are pieces of
+texts one after another, so that texts of any length teach.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+import copy
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,42 +19,35 @@ from torch.nn import functional
 from segue.encode.continuation import Continuation, continued, flow_of, table_of
 from segue.encode.pretrained import TorchEncoder
 from segue.encode.tokenizer import Tokenizer
-from segue.encode.transformer import pool
+from segue.encode.transformer import Transformer, pool
 from segue.errors import InvalidInput
 
 _BEYOND = 64
 """A passage is at least so many tokens longer than the table."""
-_SPAN = 12, 48
-"""Tokens of a span, from and to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`passages` with `spans` each a step; the flow's `rate` of learning, and how near vectors count as (`temperature`).
+    """`passages` a step, each longer than the table and at most `reach` tokens; the flow's `rate` of learning.
 
-    `reach` is the longest passage in tokens, `remembered` how many passages of earlier steps are told from;
-    `examined` are held out, to measure on.
+    What they should be is read in parts of at most `part` tokens. `examined` passages are of held-out text, to measure on.
     """
 
-    steps: int = 100
+    steps: int = 150
     passages: int = 4
-    spans: int = 16
     reach: int = 1024
+    part: int = 128
     rate: float = 3e-3
-    temperature: float = 0.05
-    remembered: int = 64
     examined: int = 32
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Of spans out of texts that were not learned from: how many found their passage among the others, and the loss; each as
-    (within the table's length, beyond it)."""
+class Agreement:
+    """How near vectors of passages out of held-out text are to what they should be: mean cosine."""
 
-    spans: int
-    accuracy: tuple[float, float]
-    loss: tuple[float, float]
+    passages: int
+    cosine: float
 
 
 def lengthened(encoder: TorchEncoder, how: Continuation, *, seed: int = 0) -> tuple[TorchEncoder, Continuation]:
@@ -72,126 +65,108 @@ def learn(
     lesson: Lesson,
     *,
     progress: Callable[[str, int], None] = lambda step, done: None,
-) -> tuple[Found, Found]:
-    """Train the flow of a continued `encoder` in place; how well it did on held-out texts before, and after.
+) -> tuple[Agreement, Agreement]:
+    """Train the flow of a continued `encoder` in place; how near it came on held-out text before, and after.
 
-    Every tenth long text is held out. Where the loss there has not become lower, the flow is put back as it was. Raises
-    `InvalidInput` where fewer than two texts are longer than the table.
+    A tenth of the text is held out. Where the encoder has not come nearer there, the flow is put back as it was. Raises
+    `InvalidInput` where there is too little text.
     """
-    flow = flow_of(encoder.transformer)
-    ids = _long(encoder, texts)
-    held_out, learned = ids[::10], [one for place, one in enumerate(ids) if place % 10]
-    wanted = {name: parameter.requires_grad for name, parameter in encoder.transformer.named_parameters()}
+    transformer = encoder.transformer
+    flow, course = flow_of(transformer), Course(encoder, lesson)
+    learned, held_out = _split(encoder, texts, lesson)
+    wanted = {name: parameter.requires_grad for name, parameter in transformer.named_parameters()}
     before = {name: tensor.clone() for name, tensor in flow.state_dict().items()}
-    encoder.transformer.requires_grad_(False)
+    transformer.requires_grad_(False)
     flow.requires_grad_(True)
     try:
-        first = measure(encoder, held_out, lesson)
-        _train(encoder, flow, learned, lesson, progress)
-        last = measure(encoder, held_out, lesson)
+        first = course.examine(held_out)
+        course.take(learned, progress)
+        last = course.examine(held_out)
     finally:
-        for name, parameter in encoder.transformer.named_parameters():
+        for name, parameter in transformer.named_parameters():
             parameter.requires_grad_(wanted[name])
-    if sum(last.loss) >= sum(first.loss):
+    if last.cosine <= first.cosine:
         flow.load_state_dict(before)
         last = first
     return first, last
 
 
-def _train(
-    encoder: TorchEncoder, flow: nn.Module, ids: Sequence[Tensor], lesson: Lesson, progress: Callable[[str, int], None]
-) -> None:
-    torch.manual_seed(lesson.seed)
-    draw = np.random.default_rng(lesson.seed)
-    optimiser = torch.optim.Adam(flow.parameters(), lr=lesson.rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lesson.rate, total_steps=lesson.steps, pct_start=0.1)
-    others: deque[Tensor] = deque(maxlen=lesson.remembered)
-    for _ in range(lesson.steps):
-        passages = _passages(encoder, ids, lesson, draw)
-        vectors = torch.cat([_read(encoder, one) for one in passages])
-        asked, _ = _spans(encoder, passages, lesson, draw)
-        near = asked @ torch.cat([vectors, *others]).T / lesson.temperature
-        right = torch.arange(len(passages)).repeat_interleave(lesson.spans)
-        optimiser.zero_grad()
-        functional.cross_entropy(near, right).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(flow.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        others.extend(vectors.detach()[:, None].unbind())
-        progress("learning", 1)
+class Course:
+    """An encoder that learns, and the same as it was, which teaches."""
+
+    def __init__(self, encoder: TorchEncoder, lesson: Lesson) -> None:
+        self._pupil, self._lesson = encoder.transformer, lesson
+        self._teacher = copy.deepcopy(encoder.transformer).requires_grad_(False)
+        (special,) = encoder.tokenizer.tokenize([""])
+        half = len(special) // 2
+        self._before, self._after = torch.tensor(special[:half]), torch.tensor(special[half:])
+        table = table_of(encoder.transformer)
+        self._part = min(lesson.part, table) - len(special)
+        self._least, self._most = (length - len(special) for length in (table + _BEYOND, lesson.reach))
+
+    def take(self, ids: Tensor, progress: Callable[[str, int], None]) -> None:
+        """Learn from text `ids` [n]."""
+        lesson, draw = self._lesson, np.random.default_rng(self._lesson.seed)
+        parameters = [parameter for parameter in self._pupil.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.Adam(parameters, lr=lesson.rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lesson.rate, total_steps=lesson.steps, pct_start=0.1)
+        for _ in range(lesson.steps):
+            optimiser.zero_grad()
+            (1 - self._nearness(ids, draw)).mean().backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            schedule.step()
+            progress("learning", 1)
+
+    @torch.no_grad()
+    def examine(self, ids: Tensor) -> Agreement:
+        """On passages out of text `ids`, the same ones each time."""
+        draw = np.random.default_rng(self._lesson.seed + 1)
+        rounds = -(-self._lesson.examined // self._lesson.passages)
+        near = torch.cat([self._nearness(ids, draw) for _ in range(rounds)])
+        return Agreement(len(near), float(near.mean()))
+
+    @torch.no_grad()
+    def wanted(self, passages: Tensor) -> Tensor:
+        """What vectors of passages, ids [b, n] without special tokens, should be: unit rows [b, d]."""
+        parts = passages.tensor_split(-(-passages.shape[1] // self._part), dim=1)
+        lengths = torch.tensor([float(part.shape[1]) for part in parts])
+        vectors = torch.stack([self._read(self._teacher, part) for part in parts], dim=2)
+        return functional.normalize(functional.normalize(vectors @ lengths) + self._read(self._teacher, passages))
+
+    def _nearness(self, ids: Tensor, draw: np.random.Generator) -> Tensor:
+        """Of some passages: cosine of the pupil's vector and what it should be, [b]."""
+        passages = self._passages(ids, draw)
+        return (self._read(self._pupil, passages) * self.wanted(passages)).sum(dim=1)
+
+    def _passages(self, ids: Tensor, draw: np.random.Generator) -> Tensor:
+        """Passages of one length [b, n] without special tokens, each of pieces of the text one after another."""
+        size = int(draw.integers(self._least, max(self._least, self._most) + 1))
+        rows = []
+        for _ in range(self._lesson.passages):
+            pieces: list[Tensor] = []
+            while (missing := size - sum(map(len, pieces))) > 0:
+                piece = min(missing, len(ids), int(draw.integers(size // 8, size + 1)))
+                start = int(draw.integers(len(ids) - piece + 1))
+                pieces.append(ids[start : start + piece])
+            rows.append(torch.cat(pieces))
+        return torch.stack(rows)
+
+    def _read(self, transformer: Transformer, words: Tensor) -> Tensor:
+        before, after = (one.expand(len(words), -1) for one in (self._before, self._after))
+        return pool(transformer(torch.cat([before, words, after], dim=1)))
 
 
-@torch.no_grad()
-def measure(encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson) -> Found:
-    """The same task on passages out of texts `ids`, all told from each other."""
-    draw = np.random.default_rng(lesson.seed + 1)
-    chosen = [
-        one for _ in range(-(-lesson.examined // lesson.passages)) for one in _passages(encoder, ids, lesson, draw)
-    ]
-    vectors = torch.cat([_read(encoder, one) for one in chosen])
-    asked, beyond = _spans(encoder, chosen, lesson, draw)
-    near = asked @ vectors.T / lesson.temperature
-    right = torch.arange(len(chosen)).repeat_interleave(lesson.spans)
-    found, loss = (near.argmax(dim=1) == right).float(), functional.cross_entropy(near, right, reduction="none")
-    within = ~beyond
-    return Found(
-        len(asked),
-        (float(found[within].mean()), float(found[beyond].mean())),
-        (float(loss[within].mean()), float(loss[beyond].mean())),
-    )
-
-
-def _long(encoder: TorchEncoder, texts: Iterable[str]) -> list[Tensor]:
-    """The ids of the texts that are long enough, without special tokens."""
-    table = table_of(encoder.transformer)
-    ids = [torch.tensor(row) for row in encoder.tokenizer.whole(list(texts)) if len(row) >= table + _BEYOND]
-    if len(ids) < 2:
+def _split(encoder: TorchEncoder, texts: Iterable[str], lesson: Lesson) -> tuple[Tensor, Tensor]:
+    """The ids of all texts one after another, shuffled, without special tokens: to learn from, and a tenth held out."""
+    rows = encoder.tokenizer.whole(list(texts))
+    order = np.random.default_rng(lesson.seed).permutation(len(rows))
+    ids = torch.tensor([one for place in order for one in rows[place]], dtype=torch.long)
+    least = 10 * (table_of(encoder.transformer) + _BEYOND)
+    if len(ids) < least:
         raise InvalidInput(
-            f"{len(ids)} of the texts are at least {table + _BEYOND} tokens long.",
-            expected="two or more, better some hundred: there is nothing to learn from shorter ones",
-            fix="pass longer texts, or leave them out",
+            f"All texts together are {len(ids):,} tokens long.",
+            expected=f"{least:,} or more, better some hundred thousand: there is little to learn from less",
+            fix="pass more texts, or leave them out",
         )
-    return ids
-
-
-def _passages(encoder: TorchEncoder, ids: Sequence[Tensor], lesson: Lesson, draw: np.random.Generator) -> list[Tensor]:
-    """Passages [n] with their special tokens, two of each text that is long enough for two."""
-    first, last = _special(encoder)
-    shares = np.array([len(one) for one in ids], dtype=np.float64)
-    found: list[Tensor] = []
-    least, most = table_of(encoder.transformer) + _BEYOND - 2, lesson.reach - 2
-    while len(found) < lesson.passages:
-        text = ids[draw.choice(len(ids), p=shares / shares.sum())]
-        size = int(draw.integers(least, max(least, min(most, len(text))) + 1))
-        places = draw.permutation(np.arange(int(draw.integers(0, len(text) % size + 1)), len(text) - size + 1, size))
-        found += [torch.cat([first, text[place : place + size], last]) for place in places[:2].tolist()]
-    return found[: lesson.passages]
-
-
-def _spans(
-    encoder: TorchEncoder, passages: Sequence[Tensor], lesson: Lesson, draw: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Vectors [passages · spans, d] of spans out of each passage, and whether each lies beyond the table."""
-    first, last = _special(encoder)
-    vectors, beyond = [], []
-    most = min(_SPAN[1], table_of(encoder.transformer) - 2)
-    for passage in passages:
-        # One length a passage, so that its spans are read together.
-        size = int(draw.integers(min(_SPAN[0], most), most + 1))
-        starts = draw.integers(1, len(passage) - size, lesson.spans)
-        cut = torch.stack([torch.cat([first, passage[start : start + size], last]) for start in starts.tolist()])
-        with torch.no_grad():
-            vectors.append(pool(encoder.transformer(cut)))
-        beyond.append(torch.from_numpy(starts + size // 2 >= table_of(encoder.transformer)))
-    return torch.cat(vectors), torch.cat(beyond)
-
-
-def _read(encoder: TorchEncoder, passage: Tensor) -> Tensor:
-    return pool(encoder.transformer(passage[None]))
-
-
-def _special(encoder: TorchEncoder) -> tuple[Tensor, Tensor]:
-    """What stands before and after every text."""
-    (both,) = encoder.tokenizer.tokenize([""])
-    half = len(both) // 2
-    return torch.tensor(both[:half]), torch.tensor(both[half:])
+    return ids[len(ids) // 10 :], ids[: len(ids) // 10]

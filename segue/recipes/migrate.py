@@ -98,13 +98,16 @@ def as_text(result: Mapping[str, Any]) -> str:
     if learned is None:
         rest = f"  the flow is at rest, the table's first {result['repeats']:,} rows begin anew; it learns from --texts"
         return "\n".join([*lines, rest])
-    before, after = (learned[when]["accuracy"] for when in ("before", "after"))
-    lines.append(
-        f"  learned {learned['lesson']['steps']:,} steps: of {learned['after']['spans']} spans out of other texts, so many "
-        f"found their passage: inside the table {before[0]:.0%} → {after[0]:.0%}, beyond {before[1]:.0%} → {after[1]:.0%}"
-    )
+    lines.append(f"  learned {learned['lesson']['steps']:,} steps")
     if not learned["kept"]:
-        lines.append("  that was no better, so the flow is at rest again; give it more texts or steps")
+        return "\n".join(
+            [*lines, "  it came no nearer to what it should, so the flow is at rest again; give it more texts or steps"]
+        )
+    before, after = (learned[when]["cosine"] for when in ("before", "after"))
+    lines.append(
+        f"  {learned['after']['passages']} passages that it had not read came nearer to what they should be: cosine "
+        f"{before:.3f} → {after:.3f}"
+    )
     furthest = ", ".join(f"{value:g} at {int(place):,}" for place, value in result["furthest bias"].items())
     return "\n".join([*lines, f"  biases have moved by at most {furthest}"])
 

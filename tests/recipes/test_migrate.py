@@ -46,7 +46,7 @@ def test_it_learns_from_texts(tiny_bert: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     learned = json.loads(result.stdout)["learned"]
     assert learned["lesson"]["steps"] == 2
-    assert learned["after"]["spans"] > 0
+    assert learned["after"]["passages"] > 0
     assert json.loads(result.stdout)["largest difference"] == 0
     assert (tmp_path / "places.png").read_bytes().startswith(b"\x89PNG")
     wrong = run("migrate", tiny_bert, "--positions", "floater", "--out", tmp_path / "other", "--texts", table)
