@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segue.errors import InvalidInput
-from segue.evolve.flips import flips
+from segue.evolve.flips import broken, flips, negative_flip_rate
 
 
 def test_flips_equal_a_loop_over_the_cases() -> None:
@@ -16,6 +16,8 @@ def test_flips_equal_a_loop_over_the_cases() -> None:
     assert found.negative == pytest.approx(negative)
     assert found.positive == pytest.approx(positive)
     assert found.relative == pytest.approx(negative / (old.mean() * (1 - new.mean())))
+    assert found.impact == pytest.approx(negative / (1 - new.mean()))
+    assert broken(old, new).tolist() == [case for case in range(500) if old[case] and not new[case]]
 
 
 def test_independent_models_have_a_relative_rate_of_one() -> None:
@@ -27,6 +29,25 @@ def test_independent_models_have_a_relative_rate_of_one() -> None:
 def test_the_same_model_breaks_nothing() -> None:
     right = np.array([True, False, True])
     assert flips(right, right).negative == 0
+    assert flips(right, np.ones(3, dtype=bool)).impact == 0
+
+
+def test_the_rate_has_an_interval() -> None:
+    random = np.random.default_rng(2)
+    old, new = random.random(2000) < 0.8, random.random(2000) < 0.9
+    found, rate = negative_flip_rate(old, new), flips(old, new).negative
+    spread = 1.96 * (rate * (1 - rate) / 2000) ** 0.5
+    assert found.value == rate
+    assert (found.low, found.high) == pytest.approx((rate - spread, rate + spread), abs=0.003)
+
+
+def test_what_never_broke_may_still_break() -> None:
+    """0 of n: with 95 % probability the rate is below 3 / n (the rule of three)."""
+    found = negative_flip_rate(np.ones(300, dtype=bool), np.ones(300, dtype=bool))
+    assert found.value == 0
+    assert found.high == pytest.approx(0.01)
+    assert (1 - found.high) ** 300 == pytest.approx(0.05, abs=0.002)
+    assert negative_flip_rate(np.array([True]), np.array([True])).high == 1
 
 
 @pytest.mark.parametrize(("old", "new"), [([True], [True, False]), ([], [])])
