@@ -1,6 +1,6 @@
 """Is a new encoder compatible with the old one's vectors, and how much of its gain comes through?
 
-Sources: Shen et al., BCT (CVPR 2020), section 3.1: cross-test, empirical criterion and update gain; backfilling curves: Zhang
+Sources: Shen et al., BCT (CVPR 2020): cross-test, empirical criterion and update gain; backfilling curves: Zhang
 et al. (ICLR 2022) and Su et al., "Privacy-preserving model upgrades with bidirectional compatible training" (2022). Quality is
 any measure where more is better: mean average precision, nDCG, recall.
 """

@@ -45,7 +45,7 @@ class CosineHead(nn.Module):
 
 def synthesised_columns(old: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Columns [c, d] of an old head for classes that it may never have seen: the mean of their *old* vectors [n, d], each at unit
-    length (BCT, section 3.3). Raises `InvalidInput` for a class without vectors."""
+    length (the synthesised classifier of BCT). Raises `InvalidInput` for a class without vectors."""
     counts = torch.bincount(labels, minlength=classes)
     if len(counts) > classes or not bool((counts > 0).all()):
         missing = (counts == 0).nonzero().flatten().tolist()
@@ -68,7 +68,7 @@ def with_new_classes(old_columns: Tensor, old: Tensor, labels: Tensor, classes: 
 
 
 def influence_loss(vectors: Tensor, labels: Tensor, old_head: nn.Module) -> Tensor:
-    """What the old head, frozen, thinks of the new vectors [b, d]: cross-entropy, a scalar (BCT, equation 5).
+    """What the old head, frozen, thinks of the new vectors [b, d]: cross-entropy, a scalar (BCT's influence loss).
 
     Raises `InvalidInput` for a head that would learn: it would come to the new vectors, and the old ones would be lost.
     """
@@ -87,7 +87,7 @@ def feature_matching(vectors: Tensor, old: Tensor) -> Tensor:
 def ract(
     vectors: Tensor, old: Tensor, labels: Tensor | None = None, *, temperature: float = 0.05, own_negatives: bool = True
 ) -> Tensor:
-    """Regression-alleviating compatible loss of a batch (RACT, equation 6): a scalar.
+    """Regression-alleviating compatible loss of a batch: a scalar.
 
     The new vector of each text [b, d] must be nearer to the old vector of that text [b, d_old] than to the old vectors of the
     others and, `own_negatives`, than to *their new vectors*: while a gallery holds old and new vectors side by side, the new
@@ -115,7 +115,7 @@ def gallery_loss(vectors: Tensor, items: Tensor, gallery: Tensor, *, temperature
 
 
 def alike(vectors: Tensor, old: Tensor) -> Tensor:
-    """Cosines [b, n] of vectors [b, d] with others [n, d_old]; the first d_old components are compared (BCT, section 3.4).
+    """Cosines [b, n] of vectors [b, d] with others [n, d_old]; the first d_old components are compared (as in BCT).
     Raises `InvalidInput` where the new vectors are the shorter ones."""
     compared = _first(vectors, old.shape[1])
     return functional.normalize(compared, dim=1) @ functional.normalize(old, dim=1).T

@@ -15,7 +15,7 @@ from segue.errors import InvalidInput
 
 
 class ForwardTransformation(nn.Module):
-    """h(old [n, d_old], side [n, d_side]) → vectors of the new model's space at unit length, [n, d_new] (FCT, figure 3).
+    """h(old [n, d_old], side [n, d_side]) → vectors of the new model's space at unit length, [n, d_new].
 
     Each input passes through a layer of its own, then both together through two. A linear map of both goes around these, so
     that a transformation that has learned nothing else is at least the best linear one (`start`); the paper's has none.
