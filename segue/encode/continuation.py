@@ -37,7 +37,7 @@ class Continuation:
     longest: int = 2048
     spacing: float = 0.05
     stride: int = 4
-    bound: float = 1.0
+    bound: float = 0.5
     decay: float = 0.5
     repeats: int | None = None
 
