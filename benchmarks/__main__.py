@@ -24,6 +24,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.long_documents": [],
     "benchmarks.quality.translation": [],
     "benchmarks.quality.algorithms": [],
+    "benchmarks.quality.upgrades": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -90,6 +91,9 @@ SMOKE: dict[str, list[str]] = {
         *("--seeds", "1", "--steps", "0.01", "--texts", "1"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
+    "benchmarks.quality.upgrades": [
+        *("--collections", "msrd", "--seeds", "1", "--most", "400", "--queries", "20", "--items", "20"),
+    ],
 }
 
 

@@ -23,6 +23,7 @@ from benchmarks.quality import (
     selection,
     translation,
     untuned,
+    upgrades,
 )
 from benchmarks.record import RESULTS
 from benchmarks.speed import events, million, opening, positions, understanding
@@ -73,6 +74,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "algorithms": lambda: speed("algorithms", algorithms.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
     "translation": lambda: speed("translation", translation.as_table),
+    "upgrades": lambda: speed("upgrades", upgrades.as_table),
 }
 
 

@@ -70,13 +70,12 @@ def ridge(source: Vectors, target: Vectors, *, penalties: Sequence[float] = _PEN
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """Stored vectors are mapped to the new encoder's space, and the old score counts beside the mapped one.
+    """The old score counts beside the new encoder's, whether an item's new vector is mapped or real.
 
-    score(q, g) = (1 − weight) · cos(old(q), old(g)) + weight · cos(new(q), forward(old(g))). It is one product of two vectors,
-    so that any index can search it: `queries` and `gallery` make them, [.., d_old + d_new].
+    score(q, g) = (1 − weight) · cos(old(q), old(g)) + weight · cos(new(q), new(g)). It is one product of two vectors, so that
+    any index can search it: `queries` and `gallery` make them, [.., d_old + d_new].
     """
 
-    forward: LinearMap
     weight: float
 
     def __post_init__(self) -> None:
@@ -89,9 +88,9 @@ class Fusion:
         """Of the old and the new vectors of the same queries, [b, d_old] and [b, d_new]."""
         return np.concatenate([(1 - self.weight) * old, self.weight * new], axis=1, dtype=np.float32)
 
-    def gallery(self, old: Vectors) -> Vectors:
-        """Of stored vectors [n, d_old]."""
-        return np.concatenate([old, self.forward(old)], axis=1)
+    def gallery(self, old: Vectors, new: Vectors) -> Vectors:
+        """Of stored vectors [n, d_old] and the new ones of the same items, mapped (`LinearMap`) or real, [n, d_new]."""
+        return np.concatenate([old, new], axis=1)
 
 
 def unit(vectors: Vectors) -> Vectors:

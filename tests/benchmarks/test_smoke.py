@@ -123,7 +123,7 @@ def _translations(folder: Path) -> Path:
 )  # own files
 def test_runs(module: str, tmp_path: Path) -> None:
     arguments = [*SMOKE[module], "--out", str(tmp_path / "results")]
-    if module.endswith(("judged_search", "selection", "policies", "drift", "ranker")):
+    if module.endswith(("judged_search", "selection", "policies", "drift", "ranker", "upgrades")):
         arguments += ["--data", str(_data(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith(("contexts", "rejection")):
         make = _dialogues if module.endswith("contexts") else _scopes

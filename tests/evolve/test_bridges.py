@@ -55,16 +55,14 @@ def test_ridge_has_the_penalty_whose_rows_are_predicted_best_when_left_out() -> 
 def test_fusion_is_one_product() -> None:
     old_queries, new_queries, stored = drawn(3, 4), drawn(3, 6, seed=1), drawn(5, 4, seed=2)
     forward = LinearMap(np.random.default_rng(3).normal(size=(4, 6)).astype(np.float32))
-    fusion = Fusion(forward, 0.3)
-    found = fusion.queries(old_queries, new_queries) @ fusion.gallery(stored).T
+    fusion = Fusion(0.3)
+    found = fusion.queries(old_queries, new_queries) @ fusion.gallery(stored, forward(stored)).T
     for query in range(3):
         for item in range(5):
             mapped = stored[item] @ forward.matrix
-            by_hand = 0.7 * old_queries[query] @ stored[item] + 0.3 * new_queries[query] @ mapped / np.linalg.norm(
-                mapped
-            )
-            assert found[query, item] == pytest.approx(by_hand, abs=1e-6)
-    alone = Fusion(forward, 0).queries(old_queries, new_queries) @ fusion.gallery(stored).T
+            new = new_queries[query] @ mapped / np.linalg.norm(mapped)
+            assert found[query, item] == pytest.approx(0.7 * old_queries[query] @ stored[item] + 0.3 * new, abs=1e-6)
+    alone = Fusion(0).queries(old_queries, new_queries) @ Fusion(0).gallery(stored, forward(stored)).T
     np.testing.assert_allclose(alone, old_queries @ stored.T, atol=1e-6)
 
 
@@ -78,7 +76,7 @@ def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(InvalidInput, match="penalties"):
         ridge(drawn(3, 4), drawn(3, 4), penalties=())
     with pytest.raises(InvalidInput, match="weight"):
-        Fusion(LinearMap(drawn(2, 2)), 1.5)
+        Fusion(1.5)
     with pytest.raises(InvalidInput, match=r"\[n, 2\]"):
         LinearMap(drawn(2, 2))(drawn(3, 4))
     assert unit(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]
