@@ -1,17 +1,19 @@
 """A preconditioner for linearised models: the Hessian of each layer as a Kronecker product, computed once.
 
-Sources: Martens and Grosse, "Optimizing Neural Networks with Kronecker-factored Approximate Curvature" (ICML 2015), equation 6
-and section 6.3; Grosse and Martens, "A Kronecker-factored approximate Fisher matrix for convolution layers" (ICML 2016), section
-3; used by LQF (CVPR 2021), section 3.3. A layer's weights meet their input a at each of T places (one, for a linear layer), and
-every output of the model has a slope g by what the layer makes there. With
+Sources: Martens and Grosse, "Optimizing Neural Networks with Kronecker-factored Approximate Curvature" (ICML 2015); Grosse and
+Martens, "A Kronecker-factored approximate Fisher matrix for convolution layers" (ICML 2016); one of the three ingredients of LQF
+(CVPR 2021). A layer's weights meet their input a at each of T places (one, for a linear layer), and every output of the model
+has a slope g by what the layer makes there. With
 
     A = mean over examples of Σ_t a_t a_tᵀ,        G = mean over examples of (1/T) Σ_t Σ_outputs g_t g_tᵀ,
 
 the layer's part of the squared loss's Hessian, 2·Σ over outputs of ∇fᵀ∇f, is near to 2·(A ⊗ G).
 
 Where we differ: a linear model's Hessian is constant, so the factors are computed once, with every output's slopes in place of
-sampled labels; damping is added to the product's eigenvalues, exactly, instead of to either factor; a bias is one more input
-that is always 1; what is neither `Linear` nor an ungrouped `Conv2d` has its Hessian's diagonal.
+sampled labels. Once is also cheap enough to measure the Hessian along the product's eigenvectors (George et al., "Fast
+Approximate Natural Gradient Descent in a Kronecker-factored Eigenbasis", NeurIPS 2018): slopes at the places of an image point
+the same way, which the product does not know. Damping is added to the eigenvalues, exactly, instead of to either factor; a bias
+is one more input that is always 1; what is neither `Linear` nor an ungrouped `Conv2d` has its Hessian's diagonal.
 
 Shapes: a layer has p outputs and q inputs (of a convolution, channels times the kernel's places, and one more for the bias).
 """
@@ -63,49 +65,81 @@ def factors(linear: Linearised, inputs: Tensor, *, batch: int = 250) -> dict[str
 class Preconditioner:
     """Gradients → directions: (2·A ⊗ G + damping)⁻¹ for each layer, by the factors' eigenvectors.
 
-    `damping` stands in the units of the Hessian of the mean loss: at least the ridge's share 2λ/n, which is exactly part of it.
-    Raises `InvalidInput` when it is not above 0.
+    `corrected`: the product's eigenvalues are replaced by what the Hessian really has along its eigenvectors, from the first
+    `examined` examples. `damping` stands in the units of the Hessian of the mean loss: at least the ridge's share 2λ/n, which is
+    exactly part of it. Raises `InvalidInput` when it is not above 0.
     """
 
-    def __init__(self, linear: Linearised, inputs: Tensor, *, damping: float, batch: int = 250) -> None:
+    def __init__(
+        self,
+        linear: Linearised,
+        inputs: Tensor,
+        *,
+        damping: float,
+        corrected: bool = True,
+        examined: int = 500,
+        batch: int = 50,
+    ) -> None:
         if not damping > 0:
             raise InvalidInput(f"damping is {damping}.", expected="more than 0", fix="pass at least 2λ/n")
         self._biased = {name: layer.bias is not None for name, layer in _layers(linear).items()}
-        self._bases = {name: _Basis(found, damping) for name, found in factors(linear, inputs, batch=batch).items()}
-        covered = {_of(name, part) for name in self._biased for part in ("weight", "bias")}
-        self._diagonal = {
-            name: value + damping
-            for name, value in _diagonal(linear, inputs, frozenset(linear.weights) - covered, batch).items()
-        }
+        self._bases = {name: _Basis.of(found) for name, found in factors(linear, inputs, batch=batch).items()}
+        own = frozenset(linear.weights) - {_of(name, part) for name in self._biased for part in ("weight", "bias")}
+        self._diagonal = {name: torch.zeros_like(linear.weights[name]) for name in sorted(own)}
+        self._values = {name: torch.zeros_like(basis.values) for name, basis in self._bases.items()}
+        names, inputs = frozenset(linear.weights) if corrected else own, inputs[:examined]
+        for part in parts(inputs, batch) if names else ():
+            self._measure(linear.jacobian(part, names=names), len(inputs), corrected)
+        if not corrected:
+            self._values = {name: basis.values for name, basis in self._bases.items()}
+        self._damping = damping
 
     def __call__(self, gradient: Weights) -> Weights:
         """The direction, with the names and shapes of the gradient."""
-        found = {name: gradient[name] / curvature for name, curvature in self._diagonal.items()}
+        found = {name: gradient[name] / (2 * value + self._damping) for name, value in self._diagonal.items()}
         for name, basis in self._bases.items():
-            weight = gradient[_of(name, "weight")]
-            rows = weight.flatten(1)
-            if self._biased[name]:
-                rows = torch.cat([rows, gradient[_of(name, "bias")][:, None]], dim=1)
-            rows = basis.divided(rows)
+            turned = basis.turn(self._rows(name, gradient)) / (2 * self._values[name] + self._damping)
+            rows = basis.turn_back(turned)
             if self._biased[name]:
                 rows, found[_of(name, "bias")] = rows[:, :-1], rows[:, -1]
-            found[_of(name, "weight")] = rows.reshape(weight.shape)
+            found[_of(name, "weight")] = rows.reshape(gradient[_of(name, "weight")].shape)
         return {name: found[name] for name in gradient}
 
+    def _measure(self, jacobian: Weights, examples: int, corrected: bool) -> None:
+        """Adds the part of the Hessian's diagonal: in a layer's eigenvectors, or of parameters by themselves."""
+        for name, sums in self._diagonal.items():
+            sums += jacobian[name].square().sum(dim=(0, 1)) / examples
+        for name, basis in self._bases.items() if corrected else ():
+            turned = basis.turn(self._rows(name, jacobian, leading=2))
+            self._values[name] += turned.square().sum(dim=(0, 1)) / examples
 
+    def _rows(self, name: str, of: Weights, *, leading: int = 0) -> Tensor:
+        """A layer's weight and bias as one matrix [.., p, q]."""
+        rows = of[_of(name, "weight")].flatten(leading + 1)
+        if self._biased[name]:
+            rows = torch.cat([rows, of[_of(name, "bias")][..., None]], dim=-1)
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
 class _Basis:
-    """Of one layer: eigenvectors of both factors, and the damped eigenvalues of their product [p, q]."""
+    """Of one layer: eigenvectors of both factors, and the eigenvalues of their product [p, q]."""
 
-    def __init__(self, found: Factors, damping: float) -> None:
-        of_inputs, self._inputs = torch.linalg.eigh(found.inputs)
-        of_outputs, self._outputs = torch.linalg.eigh(found.outputs)
-        product = torch.outer(of_outputs.clamp(min=0), of_inputs.clamp(min=0))
-        self._values = 2 * product + damping
+    inputs: Tensor
+    outputs: Tensor
+    values: Tensor
 
-    def divided(self, rows: Tensor) -> Tensor:
-        turned = self._outputs.T @ rows @ self._inputs / self._values
-        found: Tensor = self._outputs @ turned @ self._inputs.T
-        return found
+    @classmethod
+    def of(cls, found: Factors) -> "_Basis":
+        of_inputs, inputs = torch.linalg.eigh(found.inputs)
+        of_outputs, outputs = torch.linalg.eigh(found.outputs)
+        return cls(inputs, outputs, torch.outer(of_outputs.clamp(min=0), of_inputs.clamp(min=0)))
+
+    def turn(self, rows: Tensor) -> Tensor:
+        return self.outputs.T @ rows @ self.inputs
+
+    def turn_back(self, rows: Tensor) -> Tensor:
+        return self.outputs @ rows @ self.inputs.T
 
 
 Layer = nn.Linear | nn.Conv2d
@@ -181,12 +215,3 @@ def _rows_out(layer: Layer, made: Tensor) -> Tensor:
     if isinstance(layer, nn.Conv2d):
         return made.flatten(2).transpose(1, 2)
     return made.reshape(len(made), -1, made.shape[-1])
-
-
-def _diagonal(linear: Linearised, inputs: Tensor, names: frozenset[str], batch: int) -> Weights:
-    """2·mean over examples of Σ over outputs of (∂f/∂w)², for the named parameters."""
-    sums = {name: torch.zeros_like(linear.weights[name]) for name in sorted(names)}
-    for part in parts(inputs, batch) if names else ():
-        for name, slopes in linear.jacobian(part, names=names).items():
-            sums[name] += 2 * slopes.square().sum(dim=(0, 1)) / len(inputs)
-    return sums

@@ -1,7 +1,7 @@
 """Few-shot fine-tuning solved exactly, with what every example did to it: influence, leave-one-out, removal without training.
 
-Source: Achille et al., "LQF: Linear Quadratic Fine-Tuning" (CVPR 2021), sections 3.4 and 5.3; leave-one-out of ridge
-regression in closed form by Allen's PRESS (1974), here a block of c rows for each example. With J the Jacobian of all n·c outputs
+Source: Achille et al., "LQF: Linear Quadratic Fine-Tuning" (CVPR 2021); leave-one-out of ridge regression in closed form by Allen's
+PRESS (1974), here a block of c rows for each example. With J the Jacobian of all n·c outputs
 and K = JJᵀ the tangent kernel,
 
     Δw = Jᵀ α,        α = (K + λ1)⁻¹ (targets − f_w0),

@@ -77,16 +77,31 @@ def test_a_convolution_of_one_place_is_a_linear_layer() -> None:
     torch.testing.assert_close(first.outputs, second.outputs)
 
 
-def test_the_preconditioner_inverts_the_damped_product() -> None:
+@pytest.mark.parametrize("corrected", [False, True])
+def test_the_preconditioner_inverts_the_damped_product(corrected: bool) -> None:
     torch.manual_seed(0)
     linear, inputs = Linearised(nn.Linear(4, 3).double()), rows(11, 4)
     gradient = {"weight": rows(3, 4, seed=1), "bias": rows(3, seed=2)}
-    direction = Preconditioner(linear, inputs, damping=0.1)(gradient)
+    direction = Preconditioner(linear, inputs, damping=0.1, corrected=corrected)(gradient)
     flat = torch.cat([gradient["weight"], gradient["bias"][:, None]], dim=1).flatten()
     curvature = hessian(linear, inputs, ["weight", "bias"]) + 0.1 * torch.eye(15)
     expected = torch.linalg.solve(curvature, flat).reshape(3, 5)
     torch.testing.assert_close(direction["weight"], expected[:, :-1])
     torch.testing.assert_close(direction["bias"], expected[:, -1])
+
+
+def test_corrected_eigenvalues_are_the_hessians_along_the_eigenvectors() -> None:
+    torch.manual_seed(0)
+    linear = Linearised(nn.Sequential(nn.Conv2d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(12, 2)).double())
+    images = rows(6, 2, 3, 3)
+    gradient = {name: torch.ones_like(value) for name, value in linear.weights.items()}
+    direction = Preconditioner(linear, images, damping=0.2, batch=4)(gradient)
+    found = factors(linear, images)["0"]
+    vectors = torch.kron(torch.linalg.eigh(found.outputs)[1], torch.linalg.eigh(found.inputs)[1])
+    values = (vectors.T @ hessian(linear, images, ["0.weight", "0.bias"]) @ vectors).diagonal()
+    expected = vectors @ ((vectors.T @ torch.ones(27, dtype=torch.float64)) / (values + 0.2))
+    torch.testing.assert_close(direction["0.weight"].flatten(1), expected.reshape(3, 9)[:, :-1])
+    torch.testing.assert_close(direction["0.bias"], expected.reshape(3, 9)[:, -1])
 
 
 def test_other_parameters_have_their_diagonal() -> None:

@@ -16,6 +16,7 @@ from segue.evolve.linear import (
     leaky,
     one_hot,
     probe,
+    sharpness,
     squared,
 )
 from segue.evolve.tangent import solve
@@ -145,6 +146,15 @@ def test_two_seeds_end_in_one_optimum_and_averaging_brings_them_nearer() -> None
         near = away(seed, averaged=0.5)
         assert near < 0.02 * float(best.abs().max())
         assert near < away(seed, averaged=0.0) / 3
+
+
+def test_sharpness_is_the_largest_eigenvalue() -> None:
+    linear, (images, _) = Linearised(network()), examples(12)
+    rows = torch.cat([value.flatten(2) for value in linear.jacobian(images).values()], dim=2).flatten(0, 1)
+    largest = float(torch.linalg.eigvalsh(2 / 12 * rows @ rows.T)[-1])
+    assert sharpness(linear, images, iterations=60) == pytest.approx(largest, rel=1e-3)
+    halved = sharpness(linear, images, precondition=lambda of: {name: row / 2 for name, row in of.items()})
+    assert halved == pytest.approx(largest / 2, rel=0.05)
 
 
 def test_same_seed_same_bits_and_nothing_is_changed() -> None:
