@@ -67,7 +67,7 @@ class Preconditioner:
 
     `corrected`: the product's eigenvalues are replaced by what the Hessian really has along its eigenvectors, from the first
     `examined` examples. `damping` stands in the units of the Hessian of the mean loss: at least the ridge's share 2λ/n, which is
-    exactly part of it. Raises `InvalidInput` when it is not above 0.
+    exactly part of it. Raises `InvalidInput` when it is not above 0, without examples, and where curvature is not a number.
     """
 
     def __init__(
@@ -82,8 +82,13 @@ class Preconditioner:
     ) -> None:
         if not damping > 0:
             raise InvalidInput(f"damping is {damping}.", expected="more than 0", fix="pass at least 2λ/n")
-        self._biased = {name: layer.bias is not None for name, layer in _layers(linear).items()}
-        self._bases = {name: _Basis.of(found) for name, found in factors(linear, inputs, batch=batch).items()}
+        found = factors(linear, inputs, batch=batch)
+        if not all(
+            bool(torch.isfinite(one.inputs).all() and torch.isfinite(one.outputs).all()) for one in found.values()
+        ):
+            raise InvalidInput("A layer's curvature is not a number.", expected="finite inputs and weights")
+        self._biased = {name: layer.bias is not None for name, layer in _layers(linear).items() if name in found}
+        self._bases = {name: _Basis.of(one) for name, one in found.items()}
         own = frozenset(linear.weights) - {_of(name, part) for name in self._biased for part in ("weight", "bias")}
         self._diagonal = {name: torch.zeros_like(linear.weights[name]) for name in sorted(own)}
         self._values = {name: torch.zeros_like(basis.values) for name, basis in self._bases.items()}

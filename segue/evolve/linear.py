@@ -121,11 +121,15 @@ def _load_forward_mode() -> None:
 
 
 def one_hot(labels: Tensor, classes: int, *, scale: float) -> Tensor:
-    """a·onehot(y): labels [n] → targets [n, c].
+    """a·onehot(y): labels [n] → targets [n, c]. Raises `InvalidInput` for a label that is no class.
 
     >>> one_hot(torch.tensor([1]), 2, scale=15.0)
     tensor([[ 0., 15.]])
     """
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise InvalidInput(
+            f"Labels from {int(labels.min())} to {int(labels.max())}.", expected=f"from 0 to {classes - 1}"
+        )
     return scale * functional.one_hot(labels, classes).to(torch.get_default_dtype())
 
 

@@ -1,8 +1,8 @@
 """Few-shot fine-tuning solved exactly, with what every example did to it: influence, leave-one-out, removal without training.
 
-Source: Achille et al., "LQF: Linear Quadratic Fine-Tuning" (CVPR 2021); leave-one-out of ridge regression in closed form by Allen's
-PRESS (1974), here a block of c rows for each example. With J the Jacobian of all n·c outputs
-and K = JJᵀ the tangent kernel,
+Source: Achille et al., "LQF: Linear Quadratic Fine-Tuning" (CVPR 2021); leave-one-out of ridge regression in closed form by
+Allen's PRESS (1974), here a block of c rows for each example. With J the Jacobian of all n·c outputs and K = JJᵀ the tangent
+kernel,
 
     Δw = Jᵀ α,        α = (K + λ1)⁻¹ (targets − f_w0),
 
@@ -126,6 +126,8 @@ def solve(linear: Linearised, inputs: Tensor, targets: Tensor, *, ridge: float) 
         )
     rows = tangent_rows(linear, inputs)
     kernel = rows.double() @ rows.double().T
+    if not bool(torch.isfinite(kernel).all()):
+        raise InvalidInput("The model's slopes are not numbers for some input.", expected="finite inputs and weights")
     shrunk = kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype)
     return _solution(linear, targets, at_rest, rows, torch.linalg.inv(shrunk))
 

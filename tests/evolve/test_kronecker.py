@@ -145,6 +145,8 @@ def test_bad_input_is_named() -> None:
     linear = Linearised(nn.Linear(4, 3).double())
     with pytest.raises(InvalidInput, match="no examples"):
         factors(linear, rows(0, 4))
+    with pytest.raises(InvalidInput, match="not a number"):
+        Preconditioner(linear, rows(2, 4) * torch.nan, damping=1.0)
     with pytest.raises(InvalidInput, match="damping is 0"):
         Preconditioner(linear, rows(2, 4), damping=0)
 
@@ -155,3 +157,19 @@ def test_the_direction_has_the_gradients_shapes() -> None:
     gradient: Weights = {name: torch.ones_like(value) for name, value in linear.weights.items()}
     direction = Preconditioner(linear, rows(4, 1, 5, 5), damping=1.0)(gradient)
     assert {name: row.shape for name, row in direction.items()} == {name: row.shape for name, row in gradient.items()}
+
+
+def test_a_layer_that_is_not_used_is_only_damped() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.idle = nn.Linear(4, 3), nn.Linear(2, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            found: Tensor = self.used(inputs)
+            return found
+
+    linear = Linearised(Idle().double())
+    gradient: Weights = {name: torch.ones_like(value) for name, value in linear.weights.items()}
+    direction = Preconditioner(linear, rows(5, 4), damping=0.5)(gradient)
+    torch.testing.assert_close(direction["idle.weight"], torch.full((2, 2), 2.0, dtype=torch.float64))

@@ -220,6 +220,8 @@ def test_bad_input_is_named() -> None:
         fit(linear, images, labels[:8], loss=cross_entropy, ridge=0, optimiser=descending(1), course=course)
     with pytest.raises(InvalidInput, match="loss is nan"):
         fit(linear, images * torch.nan, labels, loss=cross_entropy, ridge=0, optimiser=descending(1), course=course)
+    with pytest.raises(InvalidInput, match="from 0 to 2"):
+        one_hot(torch.tensor([0, 3]), 3, scale=1.0)
     with pytest.raises(InvalidInput, match="0 rows"):
         probe(torch.zeros(0, 2), torch.zeros(0, 2), ridge=1.0)
     with pytest.raises(InvalidInput, match="ridge is 0"):

@@ -104,6 +104,7 @@ def test_bad_input_is_named() -> None:
         ((inputs, targets[:5]), "7 inputs"),
         ((inputs, targets[:, :2]), "3 outputs"),
         ((inputs, targets * torch.nan), "not a number"),
+        ((inputs * torch.nan, targets), "not numbers"),
     ):
         with pytest.raises(InvalidInput, match=match):
             solve(linear, *bad, ridge=RIDGE)
