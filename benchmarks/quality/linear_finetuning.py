@@ -219,7 +219,7 @@ def learned(
     if run.arm == EXACT:
         found = solve(linear, learned[0], one_hot(learned[1], len(TARGET), scale=1.0), ridge=ridge)
         return linear.predict(asked, found.change), []
-    fitted = _fitted(run, linear, learned, ridge)
+    fitted = _fitted(run, linear, learned, ridge, _preconditioner(run, linear, learned[0], ridge))
     return linear.predict(asked, fitted.change), fitted.losses
 
 
@@ -233,14 +233,25 @@ def _square(linear: Linearised, images: Tensor) -> float:
     return float(tangent_rows(linear, images[:: max(1, len(images) // 50)]).square().sum(dim=1).mean())
 
 
-def _fitted(run: Run, linear: Linearised, learned: tuple[Tensor, Tensor], ridge: float) -> Fitted:
-    """By the preconditioner, or plainly; the rate is a share of what the measured sharpness allows."""
+def _preconditioner(run: Run, linear: Linearised, images: Tensor, ridge: float) -> Preconditioner | None:
+    return None if run.arm == PLAIN else Preconditioner(linear, _some(images, run), damping=6 * ridge / len(images))
+
+
+def _some(images: Tensor, run: Run) -> Tensor:
+    return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(run.seed))][:2000]
+
+
+def _fitted(
+    run: Run,
+    linear: Linearised,
+    learned: tuple[Tensor, Tensor],
+    ridge: float,
+    precondition: Preconditioner | None,
+) -> Fitted:
+    """The rate is a share of what the measured sharpness allows; damping is three times the ridge's."""
     images, labels = learned
-    some = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(run.seed))][:2000]
-    share = 2 * ridge / len(images)
-    precondition = None if run.arm == PLAIN else Preconditioner(linear, some, damping=3 * share)
-    sharp = sharpness(linear, some[: run.batch], precondition=precondition, iterations=12)
-    rate = run.setting.get("rate", 1.0) / (sharp + (share if precondition is None else 1 / 3))
+    sharp = sharpness(linear, _some(images, run)[: run.batch], precondition=precondition, iterations=12)
+    rate = run.setting.get("rate", 1.0) / (sharp + (2 * ridge / len(images) if precondition is None else 1 / 3))
     momentum = run.setting.get("momentum", 0.9)
     return fit(
         linear,
@@ -357,10 +368,12 @@ def _influence(seed: int, chosen: argparse.Namespace) -> tuple[dict[str, Any], s
     places: list[int] = np.linspace(0, len(split.learned[1]) - 1, _LEFT_OUT).round().astype(int).tolist()
     closed = exact.influence_on_loss(others, goals).mean(dim=1)[places].tolist()
 
+    precondition = _preconditioner(run, linear, split.learned[0], ridge)
+
     def losses(without: int | None) -> tuple[float, float]:
         left = [place for place in range(len(split.learned[1])) if place != without]
         images = (split.learned[0][left], split.learned[1][left])
-        outputs = linear.predict(others, _fitted(run, linear, images, ridge).change)
+        outputs = linear.predict(others, _fitted(run, linear, images, ridge, precondition).change)
         ordinary, _ = learned(_run(NLFT, choice(NLFT, shots, chosen), shots, seed, 0, chosen), images, others, chosen)
         return (
             float((outputs - goals).square().sum(dim=1).mean()),
@@ -558,7 +571,10 @@ def main() -> None:
     options.add_argument("--pretraining", type=int, default=600, help="steps of pre-training")
     options.add_argument("--tested", type=int, default=5000, help="test images")
     chosen = options.parse_args()
-    for jobs in jobs_of(chosen):
+    stages = jobs_of(chosen)
+    if chosen.processes == 1:  # one process keeps their order by itself
+        stages = [[job for jobs in stages for job in jobs]]
+    for jobs in stages:
         run_all(jobs, one_run, run_file, chosen)
     publish("linear_finetuning", gather(chosen), chosen.out, table=as_table, draw=draw)
 
