@@ -552,7 +552,7 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
             errors.bar(places, heights, 0.12, yerr=reach.T, label=arm, error_kw={"linewidth": 0.7})
     errors.set_xticks(range(len(shots)), shots)
     errors.set(xlabel="images of each class", ylabel="error, %")
-    errors.legend(fontsize=7)
+    errors.legend(fontsize=7, loc="lower left")
     for run in result["influences"]:
         influences.scatter(run["closed form"], run[LQF], s=12, color="tab:orange")
     influences.axline((0, 0), slope=1, color="grey", linewidth=0.7)
