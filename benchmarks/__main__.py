@@ -25,6 +25,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.translation": [],
     "benchmarks.quality.algorithms": [],
     "benchmarks.quality.upgrades": [],
+    "benchmarks.quality.linear_finetuning": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -89,6 +90,9 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.algorithms": [
         *("--tasks", "even pairs", "--arms", "sinusoidal", "randomised floater over rotary", "x-transformers T5"),
         *("--seeds", "1", "--steps", "0.01", "--texts", "1"),
+    ],
+    "benchmarks.quality.linear_finetuning": [
+        *("--shots", "5", "--seeds", "1", "--steps", "3", "--pretraining", "3", "--tested", "50"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
     "benchmarks.quality.upgrades": [

@@ -13,6 +13,7 @@ from benchmarks.quality import (
     algorithms,
     contexts,
     drift,
+    linear_finetuning,
     long_documents,
     off_policy,
     policies,
@@ -73,6 +74,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "long_documents": lambda: speed("long_documents", long_documents.as_table),
     "algorithms": lambda: speed("algorithms", algorithms.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
+    "linear_finetuning": lambda: speed("linear_finetuning", linear_finetuning.as_table),
     "translation": lambda: speed("translation", translation.as_table),
     "upgrades": lambda: speed("upgrades", upgrades.as_table),
 }
