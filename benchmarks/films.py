@@ -55,7 +55,7 @@ def films(folder: Path, *, most: int | None = None) -> Films:
     for one in load(folder / "movies-judgments.tsv.gz"):
         grades = {row_of[id]: grade for id, grade in one.grades.items() if id in row_of}
         relevant = [place for place, grade in grades.items() if grade > 0]
-        if relevant and (most is None or len(grades) > len(one.grades) // 2):
+        if relevant:
             title = longest_title(words(one.text), titles) or words(rows[relevant[0]]["title"])
             part = parts[part_of(title)]
             part.queries.append(one.text)

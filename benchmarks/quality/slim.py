@@ -1,24 +1,24 @@
 """How cheap can a query be on the index of a big encoder?
 
-Question: msrd's 9,750 films are embedded once by MiniLM (22.7 M parameters). Which share of the paragon's nDCG@10 (queries by MiniLM
-as well) does a small query tower keep on that index, at what price, and is it better there than on an index of its own?
+Question: msrd's 9,750 films are embedded once by MiniLM (22.7 M parameters). Which share of the paragon's nDCG@10 (queries by
+MiniLM as well) does a small query tower keep on that index, at what price, and is it better there than on an index of its own?
 Arms: a static token table (a vector a token, learned weights), untrained (MiniLM's vector of each token alone, weighted by
 rarity) and trained; the best tower of one and of two transformer blocks; the towers that evolution finds in the whole space under
-the cap, rewarded by R1 = M(q, q), R2 = M(q, g) and R1 · R2 (Duggal et al. 2021); MiniLM in int8. Every tower is trained anew, with
-the same steps, rates and data, by its own contrastive loss and the frozen gallery's; each is measured on MiniLM's index and on one
-that it makes itself. Baseline: the tower of R1 · R2 trained by its own loss alone, on its own index. All begin from MiniLM's
-vectors of single tokens.
+the cap, rewarded by R1 = M(q, q), R2 = M(q, g) and R1 · R2 (Duggal et al. 2021); MiniLM in int8. Every tower is trained anew,
+with the same steps, rates and data, by its own contrastive loss and the frozen gallery's; each is measured on MiniLM's index and
+on one that it makes itself. Baseline: the tower of R1 · R2 trained by its own loss alone, on its own index. All begin from
+MiniLM's vectors of single tokens.
 Learned from: texts that are made from the catalogue (title, title and year, with an actor, with a character, a sentence) and the
 training queries; their judgements are used by the own loss only. Split: by the title that a query names, sequels together, 60 %
 training, 15 % validation (rewards), 25 % test (see `benchmarks.films`). Rates, losses and steps were chosen on validation.
-Cost: multiply-adds of a query of the usual length, at most a fiftieth of MiniLM's; microseconds of one query through tokenizer and
-onnxruntime, one thread, every arm in turn for the same queries, as a ratio to MiniLM in float32 in the same runtime.
+Cost: multiply-adds of a query of the usual length, at most a fiftieth of MiniLM's; microseconds of one query through tokenizer
+and onnxruntime, one thread's own time, every arm in turn for the same queries, as a ratio to MiniLM in float32 served alike.
 Claim: 50 times cheaper at .93 of the paragon's nDCG@10 or more; better on the big model's index than on its own; R1 · R2 no worse
 than R1. Intervals: paired bootstrap over test queries of the mean of the seeds, 95 %.
 
     python -m benchmarks.quality.slim [--data DIR] [--seeds N] [--work DIR] [--out DIR]
 
-Resumable: every super-net, search and trained tower leaves a file in --work.
+Resumable: every super-net, search and trained tower leaves a file in --work. Seeds are run one after the other.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded: a query is served by one thread
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -48,6 +48,7 @@ from segue.encode.export import export, to_onnx
 from segue.encode.pretrained import TorchEncoder, minilm
 from segue.encode.quantised import OnnxEncoder
 from segue.encode.tokenizer import Tokenizer
+from segue.encode.transformer import pool
 from segue.evolve.slim import query_encoder
 from segue.evolve.slim.architecture import Architecture, Space, encoder_multiply_adds, multiply_adds
 from segue.evolve.slim.architecture_search import evolve
@@ -68,19 +69,21 @@ DEPTHS = {"best of 1 block": 1, "best of 2 blocks": 2}
 CAP = 50
 """How many times fewer multiply-adds than MiniLM a tower may have."""
 
-_LONGEST, _ITEM = 64, 32
-"""Tokens that a tower reads, and those of an item while it learns."""
+_LONGEST, _ITEM = 64, 24
+"""Tokens that a tower reads, and those of an item while it learns and where a reward is measured."""
 
 _RATES = Rates()
-_QUERIES, _MADE_UP, _GALLERY = 96, 96, 2048
-"""Of a batch: training queries, texts made up, gallery vectors in the softmax."""
+_TEXTS, _OWN, _GALLERY = 192, 96, 1024
+"""Of a batch: texts, half of them training queries and half made up; those whose items are read for the tower's own loss, half of
+either too; and gallery vectors in the softmax, beside those of the items."""
 
-_REWARDED, _AMONG = 800, 2500
+_REWARDED, _AMONG = 800, 1500
 """Validation queries and films that a reward is measured on."""
 
 _DRAWS = 2000
+T = TypeVar("T")
 Job = tuple[str, str, int]
-"""What is done ("supernet", "search", "train", "own loss", "untrained"), with which architecture if one, and the seed."""
+"""What is done ("search", "train", "own loss", "untrained"), with which architecture if one, and the seed."""
 
 
 class Data:
@@ -135,8 +138,9 @@ class Data:
 
         def make() -> Floats:
             vectors = np.zeros((self.tokenizer.vocabulary, self.big.dimensions), dtype=np.float32)
-            for part, some in zip(rows.split(64), torch.from_numpy(ids).split(64), strict=True):
-                vectors[some.numpy()] = self.big._embed(part.numpy())
+            with torch.inference_mode():
+                for some in np.array_split(np.arange(len(ids)), max(1, len(ids) // 128)):
+                    vectors[ids[some]] = pool(self.big.transformer(rows[some])).numpy()
             return vectors
 
         return kept(self._work / "tokens.npy", make)
@@ -196,15 +200,27 @@ def batches(data: Data, seed: int) -> Iterator[Batch]:
     gallery, asked, made = (torch.from_numpy(one) for one in (data.gallery, data.asked["train"], data.made_up))
     relevant = [[film for film, grade in grades.items() if grade > 0] for grades in train.grades]
     while True:
-        mine = random.integers(len(train.queries), size=_QUERIES)
-        theirs = random.integers(len(made_up), size=_MADE_UP)
-        about = [relevant[one][int(random.integers(len(relevant[one])))] for one in mine.tolist()]
-        about += data.films.about[theirs].tolist()
+        mine = random.integers(len(train.queries), size=_TEXTS // 2)
+        theirs = random.integers(len(made_up), size=_TEXTS // 2)
+        wanted = [relevant[one][int(random.integers(len(relevant[one])))] for one in mine.tolist()]
+        about = _in_turn(wanted, data.films.about[theirs].tolist())
+        ids, mask = padded(
+            _in_turn([data.ids["train"][one] for one in mine], [data.ids["made up"][one] for one in theirs])
+        )
+        teacher = torch.stack([asked[mine], made[theirs]], dim=1).flatten(0, 1)
+        items = padded([data.ids["films"][one] for one in about[:_OWN]], longest=_ITEM)
         others = random.choice(len(gallery), min(_GALLERY, len(gallery)), replace=False)
-        ids, mask = padded([*(data.ids["train"][one] for one in mine), *(data.ids["made up"][one] for one in theirs)])
-        items = padded([data.ids["films"][one] for one in about], longest=_ITEM)
         rows = np.unique(np.concatenate([others, about]))
-        yield Batch(ids, mask, torch.cat([asked[mine], made[theirs]]), gallery[rows], *items, torch.tensor(about))
+        yield Batch(ids, mask, teacher, gallery[rows], *items, torch.tensor(about[:_OWN]))
+
+
+def _in_turn(first: Sequence[T], second: Sequence[T]) -> list[T]:
+    """One of each after the other.
+
+    >>> _in_turn([1, 2], [10, 20])
+    [1, 10, 2, 20]
+    """
+    return [one for both in zip(first, second, strict=True) for one in both]
 
 
 @torch.inference_mode()
@@ -257,12 +273,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     what, name, seed = job
     torch.manual_seed(seed)
     data = data_of(chosen)
-    if what == "supernet":
-        made = super_net(data, seed, chosen)
-    elif what == "search":
-        made = search(data, seed, chosen)
-    else:
-        made = trained(data, what, SPACE_BY_KEY[name], seed, chosen)
+    made = search(data, seed, chosen) if what == "search" else trained(data, what, SPACE_BY_KEY[name], seed, chosen)
     seconds = round(time.process_time() - started, 1)
     return {"seconds": seconds, **made}, f"{seconds:.0f} s {made.get('line', '')}"
 
@@ -286,24 +297,23 @@ def begun(data: Data, space: Space, seed: int) -> SuperNet:
     return net
 
 
-def super_net(data: Data, seed: int, chosen: argparse.Namespace) -> dict[str, Any]:
-    """Train all paths that are cheap enough."""
+def super_net(data: Data, seed: int, chosen: argparse.Namespace) -> SuperNet:
+    """All paths that are cheap enough, trained; its weights are kept."""
     net = begun(data, SPACE, seed)
-    random = np.random.default_rng([seed, 2])
-    losses = train_supernet(
-        net, batches(data, seed), steps=chosen.super_steps, rates=_RATES, random=random, affordable=data.affordable
-    )
-    file = _weights(seed, chosen)
-    torch.save(net.state_dict(), file.with_suffix(".new"))
-    file.with_suffix(".new").replace(file)
-    return {"losses": losses[:: max(1, len(losses) // 50)], "line": f"loss {np.mean(losses[-50:]):.3f}"}
+    if not (file := _weights(seed, chosen)).exists():
+        random = np.random.default_rng([seed, 2])
+        train_supernet(
+            net, batches(data, seed), steps=chosen.super_steps, rates=_RATES, random=random, affordable=data.affordable
+        )
+        torch.save(net.state_dict(), file.with_suffix(".new"))
+        file.with_suffix(".new").replace(file)
+    net.load_state_dict(torch.load(file, weights_only=True))
+    return net
 
 
 def search(data: Data, seed: int, chosen: argparse.Namespace) -> dict[str, Any]:
     """Every reward's best, and the best of each depth by R1 · R2; what a path was worth is measured once."""
-    net = begun(data, SPACE, seed)
-    net.load_state_dict(torch.load(_weights(seed, chosen), weights_only=True))
-    worth = Worth(data, net)
+    worth = Worth(data, super_net(data, seed, chosen))
     spaces = {name: (SPACE, REWARDS[reward]) for name, reward in SEARCHED.items()}
     spaces |= {name: (_with_depth(depth), REWARDS["R1 · R2"]) for name, depth in DEPTHS.items()}
     best = {}
@@ -362,7 +372,7 @@ def trained(data: Data, how: str, architecture: Architecture, seed: int, chosen:
     if how != "untrained":
         compatibility = 0.0 if how == "own loss" else 1.0
         train(tower, batches(data, seed), steps=chosen.steps, rates=_RATES, compatibility=compatibility)
-    found = {part: measured(data, tower.eval(), part) for part in ("validation", "test")}
+    found = measured(data, tower.eval())
     if chosen.keep_towers:
         folder = chosen.work / "towers" / f"{how}-{key(architecture)}-{seed}"
         query_encoder.export(tower, data.tokenizer, folder, name=how, gallery=data.big.fingerprint)
@@ -376,14 +386,15 @@ def _only(architecture: Architecture) -> Space:
     return Space(*((value,) for value in asdict(architecture).values()))
 
 
-def measured(data: Data, tower: Tower, part: str) -> dict[str, list[float]]:
-    grades = data.films.parts[part].grades
-    queries = embedded(tower, data.ids[part], longest=_LONGEST)
-    own = embedded(tower, data.ids["films"], longest=_LONGEST)
-    return {
-        "big": ndcg(queries, data.gallery, grades).round(5).tolist(),
-        "own": ndcg(queries, own, grades).round(5).tolist(),
-    }
+def measured(data: Data, tower: Tower) -> dict[str, dict[str, list[float]]]:
+    """nDCG@10 of each query of validation and test, on MiniLM's index and on the tower's own."""
+    indexes = {"big": data.gallery, "own": embedded(tower, data.ids["films"], longest=_LONGEST)}
+    found: dict[str, dict[str, list[float]]] = {}
+    for part in ("validation", "test"):
+        queries = embedded(tower, data.ids[part], longest=_LONGEST)
+        grades = data.films.parts[part].grades
+        found[part] = {where: ndcg(queries, index, grades).round(5).tolist() for where, index in indexes.items()}
+    return found
 
 
 def _weights(seed: int, chosen: argparse.Namespace) -> Path:
@@ -393,7 +404,7 @@ def _weights(seed: int, chosen: argparse.Namespace) -> Path:
 
 def run_file(job: Job, chosen: argparse.Namespace) -> Path:
     what, name, seed = job
-    steps = {"supernet": chosen.super_steps, "search": f"{chosen.super_steps}-{chosen.population}-{chosen.generations}"}
+    steps = {"search": f"{chosen.super_steps}-{chosen.population}-{chosen.generations}"}
     parts = [what.replace(" ", "-"), name, str(seed), str(steps.get(what, chosen.steps)), str(chosen.films)]
     return Path(chosen.work / f"{'-'.join(part for part in parts if part)}.json")
 
@@ -420,8 +431,8 @@ def arms_of(seeds: int, data: Data, chosen: argparse.Namespace) -> dict[str, Arm
     for name, jobs in training_jobs(seeds, chosen).items():
         done = [result["test"] for _, result in finished(jobs, run_file, chosen)]
         if jobs and len(done) == len(jobs):
-            both = (np.array([one[where] for one in done]) for where in ("big", "own"))
-            found[name] = Arm(*both, tuple(job[1] for job in jobs))
+            big, own = (np.array([one[where] for one in done]) for where in ("big", "own"))
+            found[name] = Arm(big, own, tuple(job[1] for job in jobs))
     return found
 
 
@@ -438,12 +449,18 @@ def training_jobs(seeds: int, chosen: argparse.Namespace) -> dict[str, list[Job]
     return jobs
 
 
+def jobs_of(seeds: int, chosen: argparse.Namespace) -> list[Job]:
+    """All trainings, each once: two searches may find the same tower."""
+    return list(dict.fromkeys(job for of in training_jobs(seeds, chosen).values() for job in of))
+
+
 def search_jobs(seeds: int) -> list[Job]:
     return [("search", "", seed) for seed in range(seeds)]
 
 
 def microseconds(architectures: Sequence[str], data: Data, *, rounds: int) -> dict[str, list[float]]:
-    """Of single queries, through tokenizer and onnxruntime on one thread, [rounds] each: every arm in turn for each query."""
+    """Processor time of single queries, through tokenizer and onnxruntime on one thread, [rounds] each: every arm in turn for
+    each query. The thread's own time, as other work on the machine would lengthen the longer call more."""
     session = _session(to_onnx(data.big).SerializeToString())
     arms: dict[str, Callable[[Sequence[str]], Any]] = {
         PARAGON: OnnxEncoder(session, data.big.tokenizer, dimensions=data.big.dimensions, fingerprint="").encode,
@@ -458,10 +475,10 @@ def microseconds(architectures: Sequence[str], data: Data, *, rounds: int) -> di
     taken: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(rounds + 5):
         for name, encode in arms.items():
-            started = time.perf_counter()
+            started = time.thread_time()
             encode([queries[number % len(queries)]])
             if number >= 5:
-                taken[name].append((time.perf_counter() - started) * 1e6)
+                taken[name].append((time.thread_time() - started) * 1e6)
     return taken
 
 
@@ -495,9 +512,7 @@ def summary(arms: Mapping[str, Arm], data: Data, taken: Mapping[str, Sequence[fl
     for better, worse in (("searched, R1 · R2", "searched, R1"), ("searched, R1 · R2", "searched, R2")):
         if better in arms and worse in arms:
             differences[f"{better} − {worse}"] = estimate(arms[better].big, less=arms[worse].big)
-    if "searched, R1 · R2" in arms and OWN in arms:
-        alone = arms[OWN].own
-        assert alone is not None
+    if "searched, R1 · R2" in arms and OWN in arms and (alone := arms[OWN].own) is not None:
         differences["small on big − small on small, own loss"] = estimate(arms["searched, R1 · R2"].big, less=alone)
     return {"arms": rows, "differences": differences}
 
@@ -521,8 +536,8 @@ def estimate(
 def as_table(result: Mapping[str, Any]) -> str:
     """For people: a Markdown table with a row for each arm."""
     lines = [
-        "| queries by | fewer multiply-adds | faster | µs | nDCG@10 on MiniLM's index (by seed) | of the paragon (95 %) | on its own "
-        "index | big over own index (95 %) |",
+        "| queries by | fewer multiply-adds | faster | µs | nDCG@10 on MiniLM's index (by seed) | of the paragon (95 %) "
+        "| on its own index | big over own index (95 %) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in result["arms"].items():
@@ -536,8 +551,8 @@ def as_table(result: Mapping[str, Any]) -> str:
     lines.append("")
     lines += [f"{name}: {_shown(one, sign='+')}." for name, one in result["differences"].items()]
     lines.append(
-        f"\n{result['queries']['test']:,} test queries over {result['films']:,} films; a usual query has {result['tokens']} tokens. "
-        f"Processor seconds a seed: {result['seconds']['a seed']:.0f}."
+        f"\n{result['queries']['test']:,} test queries over {result['films']:,} films; a usual query has {result['tokens']} "
+        f"tokens. Processor seconds a seed: {result['seconds']['a seed']:.0f}."
     )
     return "\n".join(lines)
 
@@ -568,23 +583,20 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
 def main() -> None:
     options = arguments(__doc__, data="msrd/", collections=(), work="/tmp/segue-slim")
     options.add_argument("--films", type=int, help="only so many films, and their queries")
-    options.add_argument("--super-steps", type=int, default=1000, help="of the super-net")
-    options.add_argument("--steps", type=int, default=500, help="of each tower")
-    options.add_argument("--population", type=int, default=16)
-    options.add_argument("--generations", type=int, default=5)
+    options.add_argument("--super-steps", type=int, default=300, help="of the super-net")
+    options.add_argument("--steps", type=int, default=200, help="of each tower")
+    options.add_argument("--population", type=int, default=12)
+    options.add_argument("--generations", type=int, default=4)
     options.add_argument("--rounds", type=int, default=300, help="queries that are timed")
     options.add_argument("--keep-towers", action="store_true", help="export every trained tower to --work")
     chosen = options.parse_args()
-    for what in ("supernet", "search"):
-        run_all([(what, "", seed) for seed in range(chosen.seeds)], one_run, run_file, chosen)
-    jobs = [job for of in training_jobs(chosen.seeds, chosen).values() for job in of]
-    run_all(list(dict.fromkeys(jobs)), one_run, run_file, chosen)
+    for seed in range(chosen.seeds):
+        run_all([("search", "", seed)], one_run, run_file, chosen)
+        run_all(jobs_of(seed + 1, chosen), one_run, run_file, chosen)
     data = data_of(chosen)
     arms = arms_of(chosen.seeds, data, chosen)
     names = [one for arm in arms.values() for one in arm.architectures]
-    done = (
-        [("supernet", "", seed) for seed in range(chosen.seeds)] + search_jobs(chosen.seeds) + list(dict.fromkeys(jobs))
-    )
+    done = [*search_jobs(chosen.seeds), *jobs_of(chosen.seeds, chosen)]
     seconds = {f"{job[0]} {job[1]} {job[2]}": result["seconds"] for job, result in finished(done, run_file, chosen)}
     result = {
         **summary(arms, data, microseconds(names, data, rounds=chosen.rounds)),

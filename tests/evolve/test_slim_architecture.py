@@ -16,7 +16,7 @@ from segue.evolve.slim.tower import Tower
 SPACE = Space(width=(8, 16), depth=(0, 1, 2), heads=(1, 2), inner=(1, 2), window=(1, 3))
 
 
-@pytest.mark.parametrize("architecture", [*SPACE])
+@pytest.mark.parametrize("architecture", [*SPACE][::13])
 def test_the_formula_counts_what_torch_counts(architecture: Architecture) -> None:
     tower = Tower(architecture, vocabulary=50, dimensions=12, longest=9, buckets=16)
     ids = torch.arange(7)[None]

@@ -19,7 +19,7 @@ WORDS = ("toy", "story", "the", "lion", "king", "movie", "up", "3")
 @pytest.fixture
 def tokenizer() -> Tokenizer:
     vocabulary = {word: place for place, word in enumerate(("[UNK]", *WORDS))}
-    definition = {
+    definition: dict[str, object] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

@@ -6,6 +6,7 @@ R2 = M(q, g) and R1 · R2, M being the accuracy of search; evolution as in Guo e
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -16,7 +17,7 @@ from segue.evolve.slim.architecture import Architecture, Space
 Reward = Callable[[Architecture], float]
 Cost = Callable[[Architecture], float]
 
-_TRIES = 1_000
+_TRIES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,12 @@ def evolve(
                 new.append(one)
         seen.update({one: _finite(reward(one), one) for one in new})
 
-    def parent() -> Architecture:
-        best = _ranked(seen)[:parents]
-        return best[int(random.integers(len(best)))]
+    def bred(best: list[Architecture]) -> Architecture:
+        first, second = (best[int(random.integers(len(best)))] for _ in range(2))
+        return space.cross(first, second, random)
+
+    def mutated(best: list[Architecture]) -> Architecture:
+        return space.mutate(best[int(random.integers(len(best)))], random, rate=rate)
 
     look(lambda: space.sample(random), population)
     if not seen:
@@ -82,12 +86,13 @@ def evolve(
         )
     for _ in range(generations - 1):
         before = len(seen)
-        look(lambda: space.cross(parent(), parent(), random), population // 2)
-        look(lambda: space.mutate(parent(), random, rate=rate), population - population // 2)
+        best = _ranked(seen)[:parents]
+        look(partial(bred, best), population // 2)
+        look(partial(mutated, best), population - population // 2)
         if len(seen) == before:
             break
-    best = _ranked(seen)[0]
-    return Found(best, seen[best], seen)
+    first = _ranked(seen)[0]
+    return Found(first, seen[first], seen)
 
 
 def _ranked(seen: Mapping[Architecture, float]) -> list[Architecture]:

@@ -51,7 +51,7 @@ class SuperNet(nn.Module):
         if importance is not None and self.largest.architecture.weighted:
             self.largest.importance.copy_(importance[:, None])
 
-    def path(self, architecture: Architecture, ids: Tensor, mask: Tensor) -> Tensor:
+    def path(self, architecture: Architecture, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the tower of `architecture` makes of a batch, float32 [b, E]; the gradient goes to the shared weights."""
         found: Tensor = functional_call(self._shape(architecture), dict(self._slices(architecture)), (ids, mask))
         return found
@@ -91,9 +91,8 @@ class SuperNet(nn.Module):
 def _slice(name: str, shared: Tensor, shape: torch.Size) -> Tensor:
     """The first rows and columns; of queries, keys and values each; of a convolution the middle."""
     if ".attention.project." in name:
-        parts = shared.unflatten(0, (3, -1))
-        cut = parts[:, : shape[0] // 3] if shared.ndim == 1 else parts[:, : shape[0] // 3, : shape[1]]
-        return cut.flatten(0, 1)
+        parts = (part[tuple(slice(size) for size in (shape[0] // 3, *shape[1:]))] for part in shared.chunk(3))
+        return torch.cat(list(parts))
     if name == "mixing":
         margin = (shared.shape[2] - shape[2]) // 2
         return shared[: shape[0], :, margin : shared.shape[2] - margin]

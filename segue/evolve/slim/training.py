@@ -31,8 +31,8 @@ class Rates:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Texts, `ids` and `mask` int64 [b, n]; `teacher` float32 [b, E], what the gallery's encoder makes of them; `gallery` float32
-    [k, E], some of its stored vectors. The tower's own loss: the items, as texts `item_ids` and `item_mask` [c, m], that the first
-    c texts are about, and their numbers, int64 [c]; c may be 0."""
+    [k, E], some of its stored vectors. The tower's own loss: the items, as texts `item_ids` and `item_mask` [c, m], that the
+    first c texts are about, and their numbers, int64 [c]; c may be 0."""
 
     ids: Tensor
     mask: Tensor
