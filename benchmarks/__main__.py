@@ -24,6 +24,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.long_documents": [],
     "benchmarks.quality.translation": [],
     "benchmarks.quality.algorithms": [],
+    "benchmarks.quality.slim": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -88,6 +89,10 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.algorithms": [
         *("--tasks", "even pairs", "--arms", "sinusoidal", "randomised floater over rotary", "x-transformers T5"),
         *("--seeds", "1", "--steps", "0.01", "--texts", "1"),
+    ],
+    "benchmarks.quality.slim": [
+        *("--films", "40", "--seeds", "1", "--super-steps", "2", "--steps", "1", "--population", "2"),
+        *("--generations", "1", "--rounds", "1", "--processes", "1"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }

@@ -103,18 +103,18 @@ def part_of(title: tuple[str, ...]) -> str:
 
 def gallery_text(row: Mapping[str, object]) -> str:
     """What is embedded of a film: title, genres, director, four actors, the start of its story."""
-    genres, actors = (", ".join(_listed(row[name])[:4]) for name in ("genres", "actors"))
-    parts = [row["title"], genres, row["director"], actors, str(row["overview"])[:_START]]
+    genres, actors = (", ".join(_listed(row.get(name))[:4]) for name in ("genres", "actors"))
+    parts = [row["title"], genres, row.get("director"), actors, str(row.get("overview") or "")[:_START]]
     return ". ".join(str(part) for part in parts if part)
 
 
 def queries_for(row: Mapping[str, object]) -> list[str]:
     """Texts that somebody who looks for the film may type, out of the catalogue alone."""
-    title, year, actors = str(row["title"]), row["year"], _listed(row["actors"])
-    characters = [name.split(" / ")[0].split(" (")[0] for name in _listed(row["characters"])]
+    title, year, actors = str(row["title"]), row.get("year", ""), _listed(row.get("actors"))
+    characters = [name.split(" / ")[0].split(" (")[0] for name in _listed(row.get("characters"))]
     asked = [title, f"{title} {year} movie"]
     asked += [f"{one} {title}" for one in (*actors[:1], *characters[:1])]
-    story = re.split(r"(?<=[.!?]) ", str(row["overview"]))[0]
+    story = re.split(r"(?<=[.!?]) ", str(row.get("overview") or ""))[0]
     return [one.lower() for one in asked] + [" ".join(story.split()[:20])] * bool(story)
 
 

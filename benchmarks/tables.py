@@ -21,6 +21,7 @@ from benchmarks.quality import (
     rejection,
     rerankers,
     selection,
+    slim,
     translation,
     untuned,
 )
@@ -73,6 +74,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "algorithms": lambda: speed("algorithms", algorithms.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
     "translation": lambda: speed("translation", translation.as_table),
+    "slim": lambda: speed("slim", slim.as_table),
 }
 
 
