@@ -46,8 +46,9 @@ class SuperNet(nn.Module):
             )
         _, directions = torch.linalg.eigh(vectors.T @ vectors)
         kept = directions.flip(1)[:, : table.shape[1]]
+        # Columns beyond the gallery's dimensions begin at zero in the table only, so that they can learn.
         table.zero_()[:, : kept.shape[1]] = vectors @ kept
-        project.zero_()[:, : kept.shape[1]] = kept
+        project[:, : kept.shape[1]] = kept
         if importance is not None and self.largest.architecture.weighted:
             self.largest.importance.copy_(importance[:, None])
 
