@@ -10,7 +10,7 @@ import torch
 from segue.encode.tokenizer import Tokenizer
 from segue.errors import InvalidInput
 from segue.evolve.slim.architecture import Architecture
-from segue.evolve.slim.query_encoder import QueryEncoder, export, load
+from segue.evolve.slim.query_encoder import QueryEncoder, export, folded, load, to_onnx
 from segue.evolve.slim.tower import Tower
 
 WORDS = ("toy", "story", "the", "lion", "king", "movie", "up", "3")
@@ -40,6 +40,16 @@ def random_tower(architecture: Architecture, vocabulary: int) -> Tower:
         for parameter in tower.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return tower
+
+
+def test_a_static_table_as_wide_as_the_gallery_is_served_without_a_product() -> None:
+    tower = random_tower(Architecture(12, pairs=True), 9)
+    used = [node.op_type for node in to_onnx(tower).graph.node]
+    assert used.count("MatMul") == 1  # the weighted mean
+    ids = torch.tensor([[1, 2, 3, 8], [8, 8, 1, 0]])
+    with torch.no_grad():
+        torch.testing.assert_close(folded(tower)(ids), tower(ids))
+        assert tower.project.weight.shape == (12, 12)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,22 @@ class QueryEncoder:
         return vectors
 
 
+@torch.no_grad()
+def folded(tower: Tower) -> Tower:
+    """The same function without a projection, where a static table is as wide as the gallery: its rows, and those of pairs, are
+    projected once. Other towers are returned as they are."""
+    architecture = tower.architecture
+    if architecture.depth or architecture.window > 1 or architecture.width != tower.dimensions:
+        return tower
+    made = deepcopy(tower)
+    for rows in (made.table, made.pairs) if architecture.pairs else (made.table,):
+        rows.copy_(rows @ tower.project.weight.T)
+    made.project = nn.Identity()  # type: ignore[assignment]
+    return made
+
+
 def to_onnx(tower: Tower) -> onnx.ModelProto:
-    """The graph: `ids` int64 [b, n], all of one length → `vectors` float32 [b, E], unit rows."""
+    """The graph: `ids` int64 [b, n], all of one length → `vectors` float32 [b, E], unit rows; folded where that can be."""
     example = torch.ones(2, 7, dtype=torch.int64)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The same exporter as `segue.encode.export` uses, for the same reasons.
@@ -109,7 +124,7 @@ def to_onnx(tower: Tower) -> onnx.ModelProto:
         for message in ("Converting a tensor to a Python", "Constant folding"):
             warnings.filterwarnings("ignore", message=message)
         torch.onnx.export(
-            _Unpadded(tower).eval(),
+            _Unpadded(folded(tower)).eval(),
             (example,),
             f"{folder}/float32.onnx",
             input_names=["ids"],

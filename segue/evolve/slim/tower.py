@@ -76,14 +76,16 @@ class Tower(nn.Module):
         )
 
     def _looked_up(self, ids: Tensor) -> Tensor:
-        # A super-net's tables are wider; cutting a row that was looked up keeps the table's gradient sparse.
-        width = self.architecture.width
-        vectors = functional.embedding(ids, self.table, sparse=True)[..., :width]
+        vectors = self._cut(functional.embedding(ids, self.table, sparse=True))
         if self.architecture.pairs:
             rows = pair_rows(ids, self.buckets)
-            found = functional.embedding(rows, self.pairs, sparse=True)[..., :width]
+            found = self._cut(functional.embedding(rows, self.pairs, sparse=True))
             vectors = vectors + functional.pad(found, (0, 0, 1, 0))
         return vectors
+
+    def _cut(self, rows: Tensor) -> Tensor:
+        # A super-net's tables are wider; cutting a row that was looked up keeps the table's gradient sparse.
+        return rows if rows.shape[-1] == self.architecture.width else rows[..., : self.architecture.width]
 
 
 def pair_rows(ids: Tensor, buckets: int) -> Tensor:
