@@ -26,6 +26,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.algorithms": [],
     "benchmarks.quality.upgrades": [],
     "benchmarks.quality.linear_finetuning": [],
+    "benchmarks.quality.slim": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -93,6 +94,9 @@ SMOKE: dict[str, list[str]] = {
     ],
     "benchmarks.quality.linear_finetuning": [
         *("--shots", "5", "--seeds", "1", "--steps", "3", "--pretraining", "3", "--tested", "50"),
+    "benchmarks.quality.slim": [
+        *("--films", "40", "--seeds", "1", "--super-steps", "2", "--steps", "1", "--population", "2"),
+        *("--generations", "1", "--rounds", "1", "--processes", "1"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
     "benchmarks.quality.upgrades": [

@@ -22,6 +22,7 @@ from benchmarks.quality import (
     rejection,
     rerankers,
     selection,
+    slim,
     translation,
     untuned,
     upgrades,
@@ -77,6 +78,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "linear_finetuning": lambda: speed("linear_finetuning", linear_finetuning.as_table),
     "translation": lambda: speed("translation", translation.as_table),
     "upgrades": lambda: speed("upgrades", upgrades.as_table),
+    "slim": lambda: speed("slim", slim.as_table),
 }
 
 

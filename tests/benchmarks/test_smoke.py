@@ -41,6 +41,23 @@ def _data(folder: Path) -> Path:
     return folder
 
 
+def _titles(folder: Path) -> Path:
+    """Films with titles of their own, each asked for twice by name."""
+    (folder / "msrd").mkdir(parents=True)
+    words = [
+        first + second
+        for first in ("moon", "sun", "sea", "rain", "snow", "wind", "sand")
+        for second in ("set", "fall", "light")
+    ]
+    films = [{"id": word, "title": f"{word} story", "overview": f"A film about {word}."} for word in words]
+    with gzip.open(folder / "msrd" / "movies-corpus.jsonl.gz", "wt") as stream:
+        stream.writelines(json.dumps(film) + "\n" for film in films)
+    with gzip.open(folder / "msrd" / "movies-judgments.tsv.gz", "wt") as stream:
+        stream.write("query_id\tquery\tdoc_id\tgrade\n")
+        stream.writelines(f"{word}{n}\t{word} story {n}\t{word}\t1\n" for word in words for n in (1, 2))
+    return folder
+
+
 def _dialogues(folder: Path) -> Path:
     """Dialogues of two turns with one of four services each: the first names it, the second does not. One turn opens two."""
     folder.mkdir(parents=True)
@@ -150,6 +167,8 @@ def test_runs(module: str, tmp_path: Path) -> None:
         arguments += ["--data", str(_translations(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith("linear_finetuning"):
         arguments += ["--data", str(_clothes(tmp_path / "data")), "--work", str(tmp_path / "work")]
+    if module.endswith("slim"):
+        arguments += ["--data", str(_titles(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith(("million", "rerankers", "algorithms")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
