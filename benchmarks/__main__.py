@@ -94,6 +94,7 @@ SMOKE: dict[str, list[str]] = {
     ],
     "benchmarks.quality.linear_finetuning": [
         *("--shots", "5", "--seeds", "1", "--steps", "3", "--pretraining", "3", "--tested", "50"),
+    ],
     "benchmarks.quality.slim": [
         *("--films", "40", "--seeds", "1", "--super-steps", "2", "--steps", "1", "--population", "2"),
         *("--generations", "1", "--rounds", "1", "--processes", "1"),
