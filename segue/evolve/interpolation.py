@@ -99,15 +99,17 @@ def fewest_flips(
     """Which of k candidates to take, by validation cases [n]: the fewest negative flips among those whose error is at most
     `budget` (a share: 0.003 is 0.3 points) above the untreated model's; of equals, the one with the least error, then the first.
 
-    `right` [k, n] says where each candidate is right, `untreated` [n] where the new model is that nothing was done to. Where no
-    candidate is within the budget it is the one with the least error. Cases may be those of several seeds, one after the other.
+    `old_right` [n] says where the old model is right, or [k, n] where each candidate would replace another one; `right` [k, n]
+    where each candidate is, `untreated` [n] where the new model is that nothing was done to. Where no candidate is within the
+    budget it is the one with the least error. Cases may be those of several seeds, one after the other.
 
     >>> old = np.array([True, True, False, False])
     >>> candidates = np.array([[True, False, True, True], [True, True, True, False], [True, True, False, False]])
     >>> fewest_flips(old, candidates, candidates[0], budget=0.1)
     1
     """
-    if right.ndim != 2 or not right.size or not (old_right.shape == untreated.shape == right.shape[1:]):
+    cases = right.shape[1:]
+    if right.ndim != 2 or not right.size or untreated.shape != cases or old_right.shape not in (cases, right.shape):
         raise InvalidInput(
             f"The old model has {old_right.shape} cases, the untreated one {untreated.shape}, the candidates {right.shape}.",
             expected="[n], [n] and [k, n] of the same n cases, at least one",
