@@ -24,6 +24,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.long_documents": [],
     "benchmarks.quality.translation": [],
     "benchmarks.quality.algorithms": [],
+    "benchmarks.quality.congruent": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -89,6 +90,7 @@ SMOKE: dict[str, list[str]] = {
         *("--tasks", "even pairs", "--arms", "sinusoidal", "randomised floater over rotary", "x-transformers T5"),
         *("--seeds", "1", "--steps", "0.01", "--texts", "1"),
     ],
+    "benchmarks.quality.congruent": ["--seeds", "1", "--most", "60", "--epochs", "1", "--processes", "1"],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
 }
 

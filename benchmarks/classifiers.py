@@ -17,7 +17,8 @@ Extra = Callable[[Tensor, Tensor], Tensor]
 """Logits of a batch, and the places of its samples among those trained on → what is added to the loss."""
 
 _FOLDS = 5
-_HELD_OUT = 5000
+_HELD_OUT = 1 / 12
+"""Of the training images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def _file(file: Path, work: Path, most: int) -> Samples:
         new = kept.with_suffix(".new.npy")
         np.save(new, vectors)
         new.replace(kept)
-    vectors = torch.from_numpy(np.load(kept)).float()
-    return Samples(vectors * vectors.shape[1] ** 0.5, torch.tensor([label for _, _, label in rows]))
+    inputs = torch.from_numpy(np.load(kept)).float()
+    return Samples(inputs * inputs.shape[1] ** 0.5, torch.tensor([label for _, _, label in rows]))
 
 
 # -- images -----------------------------------------------------------------------------------------------------------
@@ -123,7 +124,8 @@ def images(folder: Path, *, seed: int, judge_test: bool, most: int, epochs: int)
     choosing settings, 5,000 other training images are judged, which are nobody's to learn from; else the test images."""
     pictures, labels = _pictures(folder, "train")
     drawn = np.random.default_rng(0).permutation(len(labels))
-    held_out, pool = drawn[:_HELD_OUT], drawn[_HELD_OUT:]
+    kept = round(len(labels) * _HELD_OUT)
+    held_out, pool = drawn[:kept], drawn[kept:]
     own = np.random.default_rng(1 + seed).permutation(pool)[: min(3000, most)]
     judged = _pictures(folder, "t10k") if judge_test else (pictures[held_out], labels[held_out])
     half = _samples(pictures[own[: len(own) // 2]], labels[own[: len(own) // 2]])

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.quality import (
     algorithms,
+    congruent,
     contexts,
     drift,
     long_documents,
@@ -73,6 +74,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "algorithms": lambda: speed("algorithms", algorithms.as_table),
     "untuned": lambda: speed("untuned", untuned.as_table),
     "translation": lambda: speed("translation", translation.as_table),
+    "congruent": lambda: speed("congruent", congruent.as_table),
 }
 
 

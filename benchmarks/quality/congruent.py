@@ -134,7 +134,8 @@ class _Run:
         elif arm == "FD-LM, continued":
             yield arm, setting, self._judged(self._net(self._continued("FD-LM", setting, 1.0)))
         elif arm in INTERPOLATED:
-            new = self._continued(*(("ELODI", (10.0, 0.0)) if arm == "ELODI and BCWI" else ("none", ())), setting[0])
+            beside: tuple[str, Setting] = ("ELODI", (10.0, 0.0)) if arm == "ELODI and BCWI" else ("none", ())
+            new = self._continued(*beside, setting[0])
             importance = None
             if arm == "FisherBCWI":
                 importance = fisher_information(self._net(self._old), self._update.new.inputs)
