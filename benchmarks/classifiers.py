@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from segue.encode.pretrained import minilm
 
-Extra = Callable[[Tensor, Tensor], Tensor]
-"""Logits of a batch, and the places of its samples among those trained on → what is added to the loss."""
+Extra = Callable[[nn.Module, Tensor], Tensor]
+"""The net without dropout, and the places of a batch's samples among those trained on → what is added to the loss."""
 
 _VIEWS = 8
 _FOLDS = 5
@@ -37,6 +37,14 @@ class Samples:
     def take(self, places: Tensor) -> "Samples":
         """Some of them, of one view."""
         return Samples(self.inputs[places], self.labels[places])
+
+    def mixed(self) -> Tensor:
+        """As many inputs that nobody has learned by heart: each sample mixed with another one, half and half on average."""
+        random = torch.Generator().manual_seed(0)
+        count = len(self.inputs)
+        other = self.inputs[torch.randperm(count, generator=random)]
+        share = torch.rand(count, *[1] * (self.inputs.ndim - 1), generator=random)
+        return share * self.inputs + (1 - share) * other
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ def trained(
 ) -> nn.Module:
     """AdamW, the rate (times `speed`) falling as a cosine; the loss is cross-entropy and `extra`. `seed` orders the samples.
 
-    `extra` looks at logits without dropout: to match logits under dropout would mostly penalise the dropout's own noise.
+    For `extra` there is no dropout: to match logits under dropout would mostly penalise the dropout's own noise.
     """
     order = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
@@ -69,10 +77,9 @@ def trained(
     for _ in range(update.epochs):
         view = torch.randint(samples.views, (count,), generator=order)
         for places in torch.split(torch.randperm(count, generator=order) + count * view, update.batch):
-            inputs = samples.inputs[places]
-            loss = functional.cross_entropy(net.train()(inputs), samples.labels[places])
+            loss = functional.cross_entropy(net.train()(samples.inputs[places]), samples.labels[places])
             if extra is not None:
-                loss = loss + extra(net.eval()(inputs), places)
+                loss = loss + extra(net.eval(), places)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
