@@ -282,7 +282,8 @@ def _picked(task: str, group: str, chosen: argparse.Namespace) -> dict[str, tupl
 
 
 def _tables(task: str, phase: str, chosen: argparse.Namespace) -> dict[str, dict[str, tuple[Flags, Flags]]]:
-    """Of each arm and setting: where it is right, and where the old model is that it is measured against, [seeds, cases]."""
+    """Of each arm and setting: where it is right, and where the old model is that it is measured against, [seeds, cases]; for
+    choosing [1, all seeds' cases], which are not the same ones."""
     jobs = [job for job in jobs_of(chosen, phase) if job[0] == task]
     rows: dict[str, dict[str, list[tuple[Flags, Flags]]]] = {}
     old: dict[int, str] = {}
@@ -293,7 +294,8 @@ def _tables(task: str, phase: str, chosen: argparse.Namespace) -> dict[str, dict
             for label, row in settings.items():
                 before = row.get("old", old[seed])
                 rows.setdefault(arm, {}).setdefault(label, []).append((_flags(row["right"]), _flags(before)))
-    return {arm: {label: _stacked(both) for label, both in settings.items()} for arm, settings in rows.items()}
+    joined = _pooled if phase == "choose" else _stacked
+    return {arm: {label: joined(both) for label, both in settings.items()} for arm, settings in rows.items()}
 
 
 # -- slots ------------------------------------------------------------------------------------------------------------
@@ -343,13 +345,14 @@ def summary(chosen: argparse.Namespace) -> dict[str, Any]:
         else:
             tables, chose = _tables(task, "test", chosen), choices(task, chosen)
         untreated = tables["none"][_label(())]
+        continued = tables["continued"][chose["continued"]["chosen"][_points(BUDGETS[0])]] if task != "slots" else None
         found[task] = {
             "seeds": len(untreated[0]),
             "cases": untreated[0].shape[1],
             "old error": _estimate(~untreated[1]),
             "arms": {
                 arm: {
-                    budget: {"setting": label} | measured(*tables[arm][label], untreated)
+                    budget: {"setting": label} | measured(*tables[arm][label], untreated, continued)
                     for budget, label in one["chosen"].items()
                 }
                 for arm, one in chose.items()
@@ -364,11 +367,14 @@ def summary(chosen: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def measured(right: Flags, old: Flags, untreated: tuple[Flags, Flags]) -> dict[str, Any]:
-    """Of one arm, [seeds, cases] each: error, flips, and what "none" has beside them. `untreated` is where that and its old model
-    are right."""
+def measured(
+    right: Flags, old: Flags, untreated: tuple[Flags, Flags], continued: tuple[Flags, Flags] | None = None
+) -> dict[str, Any]:
+    """Of one arm, [seeds, cases] each: error, flips, and what "none" has beside them, and "continued". `untreated` and `continued`
+    are where those and their old model are right."""
     negative, before = old & ~right, untreated[1] & ~untreated[0]
     by_seed = [flips(one, other) for one, other in zip(old, right, strict=True)]
+    of_continued = {} if continued is None else {"of continued": _estimate(negative, continued[1] & ~continued[0])}
     return {
         "error": _estimate(~right),
         "negative": _estimate(negative),
@@ -378,6 +384,7 @@ def measured(right: Flags, old: Flags, untreated: tuple[Flags, Flags]) -> dict[s
         "more error": _estimate((~right).astype(float) - ~untreated[0]),
         "of untreated": _estimate(negative, before),
         "NFI of untreated": _nfi_ratio(negative, ~right, before, ~untreated[0]),
+        **of_continued,
         "by seed": {
             "error": (~right).mean(axis=1).round(4).tolist(),
             "negative": negative.mean(axis=1).round(4).tolist(),
@@ -422,8 +429,8 @@ def as_table(result: Mapping[str, Any]) -> str:
     """For people, as Markdown: a row for every arm and budget."""
     lines = [
         "| task | arm | budget, points | error, % | more errors, points | negative flips, % | relative | positive flips, % "
-        "| NFI, % | fewer negative flips, % |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| NFI, % | fewer negative flips, % | fewer than continued, % | lower NFI, % |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for task, about in result["tasks"].items():
         for arm, budgets in about["arms"].items():
@@ -436,7 +443,8 @@ def as_table(result: Mapping[str, Any]) -> str:
                 lines.append(
                     f"| {task} | {arm} | {'' if free else ' and '.join(together)} | {_percent(row['error'])} "
                     f"| {_percent(row['more error'], '+.2f')} | {_percent(row['negative'])} | {row['relative']:.2f} "
-                    f"| {_percent(row['positive'])} | {_percent(row['NFI'], '.1f')} | {_fewer(row)} |"
+                    f"| {_percent(row['positive'])} | {_percent(row['NFI'], '.1f')} | {_fewer(row, 'of untreated')} | {_fewer(row, 'of continued')} "
+                    f"| {_fewer(row, 'NFI of untreated')} |"
                 )
     about_tasks = "; ".join(
         f"{task}: {about['cases']:,} cases, {about['seeds']} seeds, old model {_percent(about['old error'])} % errors"
@@ -450,8 +458,10 @@ def _percent(found: Mapping[str, Any], form: str = ".2f") -> str:
     return f"{format(100 * found['value'], form)} ({low} to {high})"
 
 
-def _fewer(row: Mapping[str, Any]) -> str:
-    found = row["of untreated"]
+def _fewer(row: Mapping[str, Any], what: str) -> str:
+    if what not in row:
+        return ""
+    found = row[what]
     low, high = (100 * (1 - end) for end in reversed(found["interval"]))
     return f"{100 * (1 - found['value']):.0f} ({low:.0f} to {high:.0f})"
 
@@ -534,6 +544,10 @@ def _flags(bits: str) -> Flags:
 
 def _error(bits: str) -> float:
     return bits.count("0") / len(bits)
+
+
+def _pooled(both: Sequence[tuple[Flags, Flags]]) -> tuple[Flags, Flags]:
+    return np.concatenate([one for one, _ in both])[None], np.concatenate([other for _, other in both])[None]
 
 
 def _stacked(both: Sequence[tuple[Flags, Flags]]) -> tuple[Flags, Flags]:
