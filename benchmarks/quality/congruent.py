@@ -370,8 +370,8 @@ def summary(chosen: argparse.Namespace) -> dict[str, Any]:
 def measured(
     right: Flags, old: Flags, untreated: tuple[Flags, Flags], continued: tuple[Flags, Flags] | None = None
 ) -> dict[str, Any]:
-    """Of one arm, [seeds, cases] each: error, flips, and what "none" has beside them, and "continued". `untreated` and `continued`
-    are where those and their old model are right."""
+    """Of one arm, [seeds, cases] each: error and flips, beside those of "none" and "continued", which are given as where they are
+    right, and their old model."""
     negative, before = old & ~right, untreated[1] & ~untreated[0]
     by_seed = [flips(one, other) for one, other in zip(old, right, strict=True)]
     of_continued = {} if continued is None else {"of continued": _estimate(negative, continued[1] & ~continued[0])}
@@ -440,12 +440,13 @@ def as_table(result: Mapping[str, Any]) -> str:
             for together in rows.values():
                 row = budgets[together[0]]
                 free = arm in ("none", ENSEMBLE, BOTH)
-                lines.append(
-                    f"| {task} | {arm} | {'' if free else ' and '.join(together)} | {_percent(row['error'])} "
-                    f"| {_percent(row['more error'], '+.2f')} | {_percent(row['negative'])} | {row['relative']:.2f} "
-                    f"| {_percent(row['positive'])} | {_percent(row['NFI'], '.1f')} | {_fewer(row, 'of untreated')} | {_fewer(row, 'of continued')} "
-                    f"| {_fewer(row, 'NFI of untreated')} |"
-                )
+                cells = [
+                    *(task, arm, "" if free else " and ".join(together), _percent(row["error"])),
+                    *(_percent(row["more error"], "+.2f"), _percent(row["negative"]), f"{row['relative']:.2f}"),
+                    *(_percent(row["positive"]), _percent(row["NFI"], ".1f"), _fewer(row, "of untreated")),
+                    *(_fewer(row, "of continued"), _fewer(row, "NFI of untreated")),
+                ]
+                lines.append(f"| {' | '.join(cells)} |")
     about_tasks = "; ".join(
         f"{task}: {about['cases']:,} cases, {about['seeds']} seeds, old model {_percent(about['old error'])} % errors"
         for task, about in result["tasks"].items()
@@ -501,13 +502,14 @@ def _places(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]
 
 
 def jobs_of(chosen: argparse.Namespace, phase: str) -> list[Job]:
-    """Those of a phase, every task's: "models" come first, as the others need them."""
-    found: list[Job] = []
-    for group in ("models", *GRID):
-        for task in chosen.tasks:
-            if task != "slots":
-                seeds = min(TUNED[task], chosen.seeds) if phase == "choose" else chosen.seeds
-                found += [(task, phase, group, seed) for seed in range(seeds)]
+    """Those of a phase, every task's, seed by seed: "models" come first, as the others need them."""
+    seeds = {
+        task: chosen.seeds if phase == "test" else min(TUNED[task], chosen.seeds)
+        for task in chosen.tasks
+        if task in TUNED
+    }
+    found: list[Job] = [(task, phase, "models", seed) for task, count in seeds.items() for seed in range(count)]
+    found += [(task, phase, group, seed) for task, count in seeds.items() for seed in range(count) for group in GRID]
     if phase == "test" and "slots" in chosen.tasks:
         found += [("slots", phase, "readers", seed) for seed in range(chosen.seeds)]
     return found
