@@ -358,7 +358,7 @@ def summary(chosen: argparse.Namespace) -> dict[str, Any]:
                 for arm, one in chose.items()
             },
             "shares": {
-                arm: {label: measured(*pair, untreated) for label, pair in tables[arm].items()}
+                arm: {label: _plainly(*pair) for label, pair in tables[arm].items()}
                 for arm in (*INTERPOLATED, "BCR")
                 if arm in tables
             },
@@ -391,6 +391,12 @@ def measured(
             "positive": (~old & right).mean(axis=1).round(4).tolist(),
         },
     }
+
+
+def _plainly(right: Flags, old: Flags) -> dict[str, Any]:
+    """Error and negative flips without intervals, for lines of many settings."""
+    found = {"error": ~right, "negative": old & ~right}
+    return {name: {"value": round(float(values.mean()), 4)} for name, values in found.items()}
 
 
 def _drawn(count: int) -> NDArray[np.int64]:
