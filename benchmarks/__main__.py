@@ -27,6 +27,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.upgrades": [],
     "benchmarks.quality.linear_finetuning": [],
     "benchmarks.quality.slim": [],
+    "benchmarks.quality.congruent": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -99,6 +100,7 @@ SMOKE: dict[str, list[str]] = {
         *("--films", "40", "--seeds", "1", "--super-steps", "2", "--steps", "1", "--population", "2"),
         *("--generations", "1", "--rounds", "1", "--processes", "1"),
     ],
+    "benchmarks.quality.congruent": ["--seeds", "1", "--most", "60", "--epochs", "1", "--processes", "1"],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
     "benchmarks.quality.upgrades": [
         *("--collections", "msrd", "--seeds", "1", "--most", "400", "--queries", "20", "--items", "20"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.quality import (
     algorithms,
+    congruent,
     contexts,
     drift,
     linear_finetuning,
@@ -79,6 +80,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "translation": lambda: speed("translation", translation.as_table),
     "upgrades": lambda: speed("upgrades", upgrades.as_table),
     "slim": lambda: speed("slim", slim.as_table),
+    "congruent": lambda: speed("congruent", congruent.as_table),
 }
 
 

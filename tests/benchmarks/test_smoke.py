@@ -154,7 +154,11 @@ def _clothes(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "module",
-    [module for module in FULL if not module.endswith(("untuned", "readers", "understanding", "long_documents"))],
+    [
+        module
+        for module in FULL
+        if not module.endswith(("untuned", "readers", "understanding", "long_documents", "congruent"))
+    ],
 )  # own files
 def test_runs(module: str, tmp_path: Path) -> None:
     arguments = [*SMOKE[module], "--out", str(tmp_path / "results")]
