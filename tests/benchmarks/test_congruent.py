@@ -92,8 +92,8 @@ def test_sums_are_loops() -> None:
 
 
 def test_images_to_choose_by_are_nobodys_to_learn_from(tmp_path: Path) -> None:
-    _images(tmp_path)
-    choosing, other = (images(tmp_path, seed=seed, judge_test=False, most=200, epochs=1) for seed in (0, 1))
+    _images(tmp_path / "data")
+    choosing, other = (images(tmp_path / "data", seed=seed, judge_test=False, most=200, epochs=1) for seed in (0, 1))
     seen = {one.numpy().tobytes() for one in choosing.new.inputs}
     assert not seen & {one.numpy().tobytes() for one in choosing.judged.inputs}
     assert {one.numpy().tobytes() for one in choosing.old.inputs} < seen
