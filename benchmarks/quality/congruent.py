@@ -15,7 +15,8 @@ times; images, 5,000 training images that nobody learns from, once; slots, fold 
 fewest negative flips among those with at most 0.3, or 0.7, points more errors than "none", there. The recipe of "none" was chosen
 on the dev file out of 22 for intents (width, dropout before and within, rate, decay, steps), on those 5,000 out of 4 for images;
 all arms train with it, in the same order of samples, as many steps; the terms that look at logits do so without dropout, under
-which they had up to fifteen points more errors. Intervals: 95 %, bootstrap over test cases of all seeds' mean, paired with "none".
+which they had up to fifteen points more errors.
+Intervals: 95 %, bootstrap over test cases of all seeds' mean, paired with "none".
 Claim: one model with ≥ 45 % fewer negative flips at ≤ 0.3 points more errors, ≥ 60 % at 0.7; ELODI, both sides, ≤ 1.2 times the
 ensembles' (images); BCR: NFI ≥ 50 % less.
 
