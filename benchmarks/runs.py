@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,9 +43,12 @@ def run_all(
     left = [] if chosen.gather else [job for job in jobs if not file(job, chosen).exists()]
     if not left:
         return
-    with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-        work = partial(_run, one_run=one_run, file=file, chosen=chosen)
-        for number, line in enumerate(pool.map(work, left), 1):
+    work = partial(_run, one_run=one_run, file=file, chosen=chosen)
+    with ExitStack() as stack:
+        run: Callable[..., Iterator[str]] = map  # here, where one process is enough
+        if chosen.processes > 1:
+            run = stack.enter_context(ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn"))).map
+        for number, line in enumerate(run(work, left), 1):
             print(f"{number} of {len(left)}: {line}", flush=True)
 
 
