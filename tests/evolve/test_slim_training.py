@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from segue.errors import InvalidInput
 from segue.evolve.slim.architecture import Architecture, Space
-from segue.evolve.slim.compatibility import as_the_gallery_sees, contrastive, frozen_head, matching
+from segue.evolve.slim.losses import as_the_gallery_sees, contrastive, frozen_head, matching
 from segue.evolve.slim.supernet import SuperNet
 from segue.evolve.slim.tower import Tower
 from segue.evolve.slim.training import Batch, Rates, composite, train, train_supernet

@@ -2,6 +2,6 @@
 
 Source: Duggal, Zhou, Yang, Xiong, Xia, Tu and Soatto, "Compatibility-aware Heterogeneous Visual Search" (CVPR 2021). Theirs
 are images and convolutions; here are texts. A file each: `architecture` (what can be chosen, and what it costs), `tower` (the
-small model), `supernet` (all of them in one, with shared weights), `compatibility` (the losses), `training`,
-`architecture_search` (evolution under a cost cap), `query_encoder` (a trained tower on disk, served).
+small model), `supernet` (all of them in one, with shared weights), `losses`, `training`, `architecture_search` (evolution under
+a cost cap), `query_encoder` (a trained tower on disk, served).
 """

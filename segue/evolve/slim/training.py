@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segue.errors import InvalidInput
 from segue.evolve.slim.architecture import Architecture
-from segue.evolve.slim.compatibility import as_the_gallery_sees, contrastive, frozen_head, matching
+from segue.evolve.slim.losses import as_the_gallery_sees, contrastive, frozen_head, matching
 from segue.evolve.slim.supernet import SuperNet
 from segue.evolve.slim.tower import Tower
 
@@ -44,7 +44,7 @@ class Batch:
 
 
 def composite(embed: Embed, batch: Batch, *, own: float = 1.0, compatibility: float = 1.0) -> Tensor:
-    """`own` · the tower's own loss + `compatibility` · the frozen gallery's (see `compatibility`), either of which may be 0."""
+    """`own` · the tower's own loss + `compatibility` · the frozen gallery's (see `losses`), either of which may be 0."""
     queries = embed(batch.ids, batch.mask)
     loss = queries.new_zeros(())
     if own and (count := len(batch.about)):
