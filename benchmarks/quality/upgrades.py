@@ -477,7 +477,7 @@ def as_table(result: Mapping[str, Any]) -> str:
     lines = []
     for name, of in result["collections"].items():
         lines += [
-            f"**{name}**: {of['items']:,} items, {of['calibrated']:,} embedded anew",
+            f"**{name}**: {of['items']:,} items, {of['calibrated']:,} embedded anew; seeds: {len(of['queries'])}",
             "",
             "| | nDCG@10 | of old | known items | of old | lost, % (95 %) | gain | gate |",
             "|---|---|---|---|---|---|---|---|",
@@ -503,8 +503,7 @@ def as_table(result: Mapping[str, Any]) -> str:
             f"{cost['fusion']:.2f} by fusion.",
             "",
         ]
-    lines.append(f"Means over {result['seeds']} seeds.")
-    return "\n".join(lines)
+    return "\n".join(lines[:-1])
 
 
 def _cells(row: Mapping[str, Any]) -> str:
