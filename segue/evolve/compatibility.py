@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import InvalidInput
+from segue.evolve.bridges import unit
 
 Matrix = dict[str, dict[str, float]]
 
@@ -31,7 +32,7 @@ def cross_test(
         found[asking] = {}
         for holding, held in galleries.items():
             width = min(asked.shape[1], held.shape[1])
-            found[asking][holding] = quality(_unit(asked[:, :width]) @ _unit(held[:, :width]).T)
+            found[asking][holding] = quality(unit(asked[:, :width]) @ unit(held[:, :width]).T)
     return found
 
 
@@ -89,7 +90,3 @@ class BackfillingCurve:
         """The deepest that quality falls below where it was before, 0 where it never does: hot refresh wants no step down."""
         values = np.asarray(self.quality, dtype=np.float64)
         return float(np.maximum(np.maximum.accumulate(values) - values, 0).max())
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)

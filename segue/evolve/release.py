@@ -96,8 +96,7 @@ def gate(
     rate = negative_flip_rate(was, now, draws=draws, seed=seed)
     lost = broken(was, now).tolist()
     lost.sort(key=lambda place: (before[place], place))
-    names = sorted({case.group for case in cases})
-    member = np.array([names.index(case.group) for case in cases])
+    names, member = np.unique([case.group for case in cases], return_inverse=True)
     return Verdict(
         passed=rate.high <= budget,
         reason=_reason(rate, budget, len(cases), len(lost)),
@@ -108,7 +107,9 @@ def gate(
         flips=flips(was, now),
         right=(float(was.mean()), float(now.mean())),
         gain=bootstrap(lambda old, new: new - old, was, now, draws=draws, seed=seed),
-        groups={name: _group(was[member == number], now[member == number]) for number, name in enumerate(names)},
+        groups={
+            name: _group(was[member == number], now[member == number]) for number, name in enumerate(names.tolist())
+        },
         broken=tuple(Broken(cases[place], int(before[place]), int(after[place])) for place in lost),
     )
 
