@@ -69,7 +69,7 @@ class Domains:
 
     def __init__(self, store: Store, encoder: Encoder) -> None:
         self._store = store
-        self._encoder = encoder
+        self.encoder = encoder
         self._catalogues = {name: Catalogue(name, store.domain(name), encoder) for name in store.domains()}
         self._choice = untrained(len(FEATURES))
         self._chosen: Path | None = None
@@ -105,7 +105,7 @@ class Domains:
     def get_or_create(self, name: str) -> Catalogue:
         folder = self._store.domain(name)
         if name not in self._catalogues:
-            self._catalogues[name] = Catalogue(name, folder, self._encoder)
+            self._catalogues[name] = Catalogue(name, folder, self.encoder)
         return self._catalogues[name]
 
     def drop_blank(self, name: str) -> None:
@@ -127,11 +127,17 @@ class Domains:
         self._live.refresh()
         for name in self._store.domains():
             if name not in self._catalogues:
-                self._catalogues[name] = Catalogue(name, self._store.domain(name), self._encoder)
+                self._catalogues[name] = Catalogue(name, self._store.domain(name), self.encoder)
             else:
                 self._catalogues[name].refresh()
         if self._store.live("choice") != self._chosen:
             self._choice = self._open_choice()
+
+    def use(self, encoder: Encoder) -> None:
+        """Search and embed by another encoder from now on; requests that are under way end as they began."""
+        self.encoder = encoder
+        for catalogue in self._catalogues.values():
+            catalogue.use(encoder)
 
     def understand(self, request: Request, memory: Memory) -> list[Understood]:
         """The request's hypothesis in every domain that has a catalogue, or in the one it names; the likeliest first."""
@@ -149,7 +155,7 @@ class Domains:
         asked = self._to_ask() if request.domain is None else [request.domain]
         catalogues = [self.get(name).snapshot for name in asked if name in self._catalogues]
         spoken = listen(request.text)
-        queries = _asked(request, spoken, catalogues, _once(self._encoder.encode))
+        queries = _asked(request, spoken, catalogues)
         guesses, about = self._guesses(request, asked, queries, catalogues)
         if not guesses:
             catalogues = [self.get(name).snapshot for name in asked]
@@ -216,7 +222,7 @@ class Domains:
         names = self.names()
         if len(names) < 2:
             return {}
-        examples, right = _examples([self._catalogues[name].snapshot for name in names], self._encoder.encode, seed)
+        examples, right = _examples([self._catalogues[name].snapshot for name in names], seed)
         held_out = np.arange(len(right)) % 5 == 0
         choice = fit(examples[~held_out], right[~held_out])
         shares, correct = _judged(choice, examples[held_out], right[held_out])
@@ -272,9 +278,11 @@ def _judged(
     return shares, shares.argmax(axis=1) == right
 
 
-def _asked(request: Request, spoken: Spoken, catalogues: Sequence[Snapshot], encode: Encode) -> list[Query]:
-    """What is searched for in each domain, as far as the catalogues alone can tell."""
-    return [Query(request, searched(spoken, request.text, catalogue), encode) for catalogue in catalogues]
+def _asked(request: Request, spoken: Spoken, catalogues: Sequence[Snapshot]) -> list[Query]:
+    """What is searched for in each domain, as far as the catalogues alone can tell. Each is searched by the encoder that made its
+    vectors: while another takes over, some may be a moment ahead."""
+    encode = {one.encoder.fingerprint: _once(one.encoder.encode) for one in catalogues}
+    return [Query(request, searched(spoken, request.text, one), encode[one.encoder.fingerprint]) for one in catalogues]
 
 
 def _described(queries: Sequence[Query], spoken: Spoken, catalogues: Sequence[Snapshot]) -> NDArray[np.float64]:
@@ -337,9 +345,7 @@ def _once(encode: Encode) -> Encode:
     return encode_once
 
 
-def _examples(
-    catalogues: Sequence[Snapshot], encode: Encode, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _examples(catalogues: Sequence[Snapshot], seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Requests for known titles, more often for popular ones: features [n, domains, features] and the right domain [n]."""
     random = np.random.default_rng(seed)
     rows, right = [], []
@@ -351,7 +357,7 @@ def _examples(
         for document in catalogue.documents(numbers.tolist()).values():
             text = _as_asked(document, catalogue.domain, random)
             spoken = listen(text)
-            rows.append(_described(_asked(Request("", text), spoken, catalogues, encode), spoken, catalogues))
+            rows.append(_described(_asked(Request("", text), spoken, catalogues), spoken, catalogues))
             right.append(place)
     order = random.permutation(len(rows))
     return np.stack(rows)[order], np.array(right, dtype=np.int64)[order]

@@ -17,10 +17,10 @@ from segue.asking import checked_id, make_request, new_id
 from segue.clock import Clock
 from segue.domains import Domains, Understood
 from segue.encode.encoder import Encoder
-from segue.encode.quantised import OnnxEncoder
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
 from segue.learned import Learned
+from segue.live_encoder import LiveEncoder
 from segue.live_readers import LiveReaders
 from segue.page import make_page, worth_asking
 from segue.rank.features import Features
@@ -51,10 +51,10 @@ _REFIT = 0.1
 class Engine:
     """An opened store. `with Engine.open("store") as engine: engine.ask("mary poppins")`."""
 
-    def __init__(self, store: Store, encoder: Encoder, *, policy: Policy | None = None) -> None:
+    def __init__(self, store: Store, encoder: Encoder | LiveEncoder, *, policy: Policy | None = None) -> None:
         self.store = store
-        self.encoder = encoder
-        self.domains = Domains(store, encoder)
+        self._live_encoder = encoder if isinstance(encoder, LiveEncoder) else None
+        self.domains = Domains(store, encoder.encoder if isinstance(encoder, LiveEncoder) else encoder)
         self.log = EventLog.open(store.events)
         self.memory = Memory(store.actions)
         self.people = People(store.actions)
@@ -84,9 +84,10 @@ class Engine:
         policy: Policy | None = None,
         threads: int = 1,
     ) -> Self:
-        """Open the store in `folder`, or make one there. `threads` are for encoding: 1 for requests, all cores to index."""
+        """Open the store in `folder`, or make one there. `threads` are for encoding: 1 for requests, all cores to index.
+        With an `encoder`, that one is used whatever goes live."""
         store = Store.open(folder, create=create)
-        return cls(store, encoder or OnnxEncoder.open(store.encoder(), threads=threads), policy=policy)
+        return cls(store, encoder or LiveEncoder(store, threads=threads), policy=policy)
 
     def close(self) -> None:
         """Write what is waiting, and what was learned if that is much, then let go of every file."""
@@ -102,6 +103,11 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The live one."""
+        return self.domains.encoder
 
     # -- a request's way ----------------------------------------------------------------------------------------
 
@@ -124,6 +130,17 @@ class Engine:
                 fix="leave it out, or read the answer that has it",
             )
         self._look_around()
+        answer, event = self._answered(request)
+        self._recent.keep(event)
+        self.log.append(event, patient=True).add_done_callback(_warn)
+        return answer
+
+    def rehearse(self, text: str, *, domain: str | None = None, limit: int = 10, seed: int = 0) -> Answer:
+        """What `ask` would answer; nothing is logged, nobody learns from it, and no feedback on it is taken."""
+        return self._answered(make_request(text, domain=domain, limit=limit, seed=seed))[0]
+
+    def _answered(self, request: Request) -> tuple[Answer, Event]:
+        """The answer to a request, and what is logged of it."""
         clock = Clock()
         meant = self.domains.meant(request, self.memory)
         elsewhere = all(one.hypothesis is not meant.hypotheses[0] for one in meant.understood)
@@ -157,10 +174,7 @@ class Engine:
             for one, what, rows in zip(likely, spent, shown, strict=True)
             if what.learning
         }
-        event = answers.to_event(answer, queries, learning)
-        self._recent.keep(event)
-        self.log.append(event, patient=True).add_done_callback(_warn)
-        return answer
+        return answer, answers.to_event(answer, queries, learning)
 
     def _retrieve(self, one: Understood, request: Request, clock: Clock) -> tuple[list[Selection], list[Candidates]]:
         """Ask the strategies that the policy chooses, until it has seen enough."""
@@ -406,6 +420,8 @@ class Engine:
         """Take up, now and then, what other processes have indexed and logged."""
         if time.monotonic() - self._refreshed > _REFRESH and self._looking.acquire(blocking=False):
             try:
+                if self._live_encoder is not None and self._live_encoder.refresh():
+                    self.domains.use(self._live_encoder.encoder)
                 self.domains.refresh()
                 self.log.refresh()
                 self.rankers.refresh()

@@ -4,6 +4,7 @@ segue.json            settings that people edit: the weight of each action
 events.sqlite         the event log
 live.json             which artifact plays each part now
 artifacts/            trained parts, never changed
+upgrades/             what the gate said of those that were to go live
 learned/              what was learned up to some event of the log: saves time when a store is opened, can be deleted
 domains/NAME/         one catalogue each
 """
@@ -96,6 +97,11 @@ class Store:
     def learned(self) -> Path:
         return self.folder / "learned"
 
+    @property
+    def upgrades(self) -> Path:
+        """What the gate said of each candidate."""
+        return self.folder / "upgrades"
+
     def domains(self) -> list[str]:
         """Names of the catalogues, sorted."""
         root = self.folder / "domains"
@@ -133,6 +139,16 @@ class Store:
             lambda live: {**_without(live, part), part: artifact.name},
             f"{artifact.name[:100]} could not be made the live {part}",
         )
+
+    def supersede(self, part: str, artifact: Path, *, ends: str | None = None) -> None:
+        """As `go_live`, and `restore` puts back what played `part` until now; in the same moment the part `ends`, if there is one,
+        is retired."""
+
+        def change(live: dict[str, str]) -> dict[str, str]:
+            before = {f"{_RETIRED}{name}": live[name] for name in (part, ends) if name in live}
+            return {**_without(_without(live, part), ends or part), **before, part: artifact.name}
+
+        self._point(change, f"{artifact.name[:100]} could not be made the live {part}")
 
     def retire(self, part: str) -> Path:
         """Let nothing play `part` any more; what played it stays where it is. Returns its folder; raises `NotFound` when nothing

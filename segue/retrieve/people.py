@@ -8,7 +8,7 @@ undone is gone without a trace, and an item's vector is always the one it has no
 import hashlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from sys import intern
@@ -77,7 +77,7 @@ class People:
         self._asked: OrderedDict[str, tuple[Person, ...]] = OrderedDict()
         self._took: OrderedDict[Person, tuple[Took, ...]] = OrderedDict()
         self._takers: dict[tuple[str, str], dict[Person, None]] = {}
-        self._tastes: OrderedDict[tuple[Person, str, int], tuple[tuple[Took, ...], Floats | None]] = OrderedDict()
+        self._tastes: OrderedDict[tuple[Person, str, Hashable], tuple[tuple[Took, ...], Floats | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def learn(self, event: Event) -> None:
@@ -93,14 +93,14 @@ class People:
         """Whether the user or the session of a request has taken anything."""
         return any(person in self._took for person in persons(context))
 
-    def taste(self, context: Mapping[str, str], domain: str, version: int, lookup: Lookup) -> Floats | None:
+    def taste(self, context: Mapping[str, str], domain: str, state: Hashable, lookup: Lookup) -> Floats | None:
         """Unit vector float32 [dimensions] of a request's user and session alike, or None when nothing is known.
 
         Of each, the mean of the vectors of what was taken in `domain`, by the action's weight, halved about every seventh
-        action back. `version` is the catalogue's: what was worked out for it is kept until there is another, or an action.
+        action back. `state` is the catalogue's: what was worked out for it is kept until there is another, or an action.
         """
         known = [
-            taste for person in persons(context) if (taste := self._taste(person, domain, version, lookup)) is not None
+            taste for person in persons(context) if (taste := self._taste(person, domain, state, lookup)) is not None
         ]
         return _unit(np.sum(known, axis=0)) if known else None
 
@@ -238,10 +238,10 @@ class People:
             if not self._takers[pair]:
                 del self._takers[pair]
 
-    def _taste(self, person: Person, domain: str, version: int, lookup: Lookup) -> Floats | None:
+    def _taste(self, person: Person, domain: str, state: Hashable, lookup: Lookup) -> Floats | None:
         with self._lock:
             took = self._took.get(person, ())
-            kept = self._tastes.get((person, domain, version))
+            kept = self._tastes.get((person, domain, state))
         if kept is not None and kept[0] is took:
             return kept[1]
         here = [one for one in took if one.domain == domain]
@@ -251,8 +251,8 @@ class People:
         ]
         taste = _unit(np.sum(weighed, axis=0)) if weighed else None
         with self._lock:
-            self._tastes[person, domain, version] = took, taste
-            self._tastes.move_to_end((person, domain, version))
+            self._tastes[person, domain, state] = took, taste
+            self._tastes.move_to_end((person, domain, state))
             if len(self._tastes) > _TASTES:
                 self._tastes.popitem(last=False)
         return taste

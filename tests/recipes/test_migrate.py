@@ -14,7 +14,6 @@ from segue.engine import Engine
 from segue.errors import InvalidInput, NotFound
 from segue.recipes.migrate import migrate, texts_of
 from segue.recipes.use_encoder import use_encoder
-from segue.retrieve.catalogue.vectors import decode
 from segue.store import Store
 from tests.encode.test_lengthening import texts
 
@@ -86,7 +85,8 @@ ROWS = "id,title,text\n" + "".join(
 
 def vectors(store: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     with Engine.open(store, create=False) as engine:
-        return decode(engine.domains.get("reports")._vectors.rows())[1:]
+        catalogue = engine.domains.get("reports")
+        return catalogue.snapshot.vectors.of(catalogue.snapshot.numbers)
 
 
 def test_texts_are_embedded_whole_where_that_is_wished(tmp_path: Path, int8_folder: Path) -> None:

@@ -5,6 +5,7 @@ One process at a time writes (a lock file); any number read. A `Snapshot` never 
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +23,12 @@ from segue.errors import InvalidInput, Unavailable
 from segue.records import Candidates, Numbers, Scores
 from segue.retrieve.catalogue.documents import BadRow, Document, to_document
 from segue.retrieve.catalogue.items import Items, Job
+from segue.retrieve.catalogue.mixed import Incoming, MixedFile, open_vectors
 from segue.retrieve.catalogue.roles import Roles, Wishes, find_roles
 from segue.retrieve.catalogue.tables import Row
 from segue.retrieve.catalogue.text_index import SLOTS, TextIndex
 from segue.retrieve.catalogue.text_search import TextSearcher
-from segue.retrieve.catalogue.vectors import Ivf, VectorFile, VectorSearcher, needs_ivf, next_ivf, open_ivf, save_ivf
+from segue.retrieve.catalogue.vectors import Ivf, VectorSearcher, needs_ivf, next_ivf, open_ivf, save_ivf
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ _START = 200
 _BATCH = 5000
 """Rows in one transaction: what an interrupted run has to do again at most."""
 
+
+_CALM = 20
+"""Between looks at what is embedded anew passes so many times the time that the last look took."""
 
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({"slots": (), "categories": (), "scale": 0.0})
 """Of a catalogue that holds nothing yet: see `Catalogue._settings`."""
@@ -111,6 +116,8 @@ class Snapshot:
 class Catalogue:
     """The opened folder of one domain."""
 
+    snapshot: Snapshot
+
     def __init__(self, domain: str, folder: Path, encoder: Encoder) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.domain = domain
@@ -119,11 +126,8 @@ class Catalogue:
         self._lock = FileLock(folder / "lock")
         self._items = Items(folder / "items.sqlite")
         self._text = TextIndex.open_or_clear(folder / "text")
-        self._vectors = VectorFile(folder / "vectors", encoder)
-        self._ivf: Ivf | None = None
-        self.snapshot = self._snapshot()
-        if self._behind() or needs_ivf(self.snapshot.numbers, self._ivf):
-            self._repair()
+        self._look_again = 0.0
+        self._open_vectors(encoder)
 
     @property
     def blank(self) -> bool:
@@ -134,11 +138,45 @@ class Catalogue:
         self._items.close()
 
     def refresh(self) -> bool:
-        """Take up what another process has published; True if there was something."""
-        if self._text.version == self.snapshot.version:
+        """Take up what another process has published, and now and then what it has embedded anew; True if there was something."""
+        if self._text.version == self.snapshot.version and not self._renewed():
             return False
+        started = time.monotonic()
         self.snapshot = self._snapshot()
+        self._look_again = time.monotonic() + _CALM * (time.monotonic() - started)
         return True
+
+    def _renewed(self) -> bool:
+        """Whether vectors have changed since. A new snapshot of many items takes a while: it is no time to look before long."""
+        calm = time.monotonic() >= self._look_again
+        return calm and isinstance(self._vectors, MixedFile) and self._vectors.state != self.snapshot.vectors.state
+
+    def use(self, encoder: Encoder) -> None:
+        """Search and embed by another encoder from now on; requests that are under way keep the snapshot that they have."""
+        self._open_vectors(encoder)
+
+    def _open_vectors(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._vectors = open_vectors(self._folder, encoder)
+        self._ivf: Ivf | None = None
+        self.snapshot = self._snapshot()
+        if self._behind() or needs_ivf(self.snapshot.numbers, self._ivf):
+            self._repair()
+
+    # -- another encoder takes over -----------------------------------------------------------------------------
+
+    def incoming(self, encoder: Encoder) -> Incoming:
+        """What an encoder that is to take over, or is taking over, has embedded."""
+        return Incoming(self._folder, encoder, whole=self._vectors.whole)
+
+    def embed_anew(self, numbers: Sequence[int], encoder: Encoder) -> None:
+        """Embed items, by ascending number, by an encoder that is to take over, or is taking over; durable at return. Nothing
+        that is searched now changes but, where it is taking over already, these items' vectors. Items that are gone are left
+        out."""
+        with self._writing():
+            documents = self._items.get(numbers)
+            there = sorted(documents)
+            self.incoming(encoder).embed(there, self._read(documents[number] for number in there))
 
     def index(
         self,
@@ -313,12 +351,12 @@ class Catalogue:
             self._items,
             slots=settings["slots"],
             scale=settings["scale"],
-            vectors=self._vectors,
+            vectors=self._vectors.base,
             progress=lambda done: tell("indexing", done),
         )
         tell("indexing", 0)
         numbers, _ = self._items.alive(self._items.version)
-        folder = self._folder / "vectors"
+        folder = self._vectors.folder
         self._ivf = open_ivf(folder, self._ivf)
         if needs_ivf(numbers, self._ivf):
             tell("clustering", 0)
@@ -328,16 +366,17 @@ class Catalogue:
 
     def _snapshot(self) -> Snapshot:
         version = self._text.version  # that of the rows, but while another process is still writing
+        state = self._vectors.state  # looked up before the rows: what changes in between is taken up the next time
         settings = self._items.state("settings", _NO_SETTINGS)
         numbers, popularity = self._items.alive(version)
         shares = popularity_shares(popularity, settings["scale"])
         top = np.lexsort((numbers, -shares))[:1000]
-        self._ivf = open_ivf(self._folder / "vectors", self._ivf)
+        self._ivf = open_ivf(self._vectors.folder, self._ivf)
         return Snapshot(
             domain=self.domain,
             version=version,
             text=self._text.searcher(),
-            vectors=VectorSearcher(self._vectors.rows(), numbers, self._ivf),
+            vectors=VectorSearcher(self._vectors.rows(), numbers, self._ivf, state),
             numbers=numbers,
             shares=shares,
             popular=Candidates("popular", numbers[top], shares[top]),

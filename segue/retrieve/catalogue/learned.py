@@ -17,7 +17,7 @@ from segue.records import Numbers
 from segue.retrieve.catalogue.documents import Document
 from segue.retrieve.catalogue.items import Items
 from segue.retrieve.catalogue.terms import words
-from segue.retrieve.catalogue.vectors import VectorFile, decode
+from segue.retrieve.catalogue.vectors import VectorFile
 from segue.retrieve.expansion import FEWEST, Head, fit, plain, terms
 
 _EXAMPLES = 50_000
@@ -57,7 +57,7 @@ def learn(items: Items, version: int, vectors: VectorFile) -> Learned | None:
     for start in range(0, len(sample), _BATCH):
         documents = items.get(sample[start : start + _BATCH].tolist())
         bags += [bag(documents[number]) for number in sorted(documents)]
-    head = fit(decode(vectors.rows()[sample]), bags)
+    head = fit(vectors.rows().of(sample), bags)
     return None if head is None else Learned(head, vectors.fingerprint, int(alive[-1]), step)
 
 
@@ -99,7 +99,7 @@ def _representations(
 ) -> list[dict[str, int]]:
     if learned is None or vectors is None:
         return [plain(one) for one in bags]
-    return learned.head.represent(decode(vectors.rows()[numbers]), bags, learned.taught(numbers))
+    return learned.head.represent(vectors.rows().of(numbers), bags, learned.taught(numbers))
 
 
 def bag(document: Document) -> dict[str, int]:

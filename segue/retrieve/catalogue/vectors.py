@@ -1,5 +1,7 @@
 """The vectors of one domain: int8 rows on disk by item number, searched exactly while few and by an inverted file when many.
 
+`VectorFile` holds those of one encoder; `mixed.py` has those of two, while one takes over from the other.
+
 A row is a unit vector `v` kept as `code = round(v / scale)` with one float `scale` a row, 1 byte a component (cosine to the
 original above .999). Rows are only ever appended. An `Ivf` is a frozen faiss index over the numbers up to `covers`; newer
 rows, the tail, are looked at one by one beside it until the next one takes them in. What the coarse codes of either find
@@ -7,10 +9,11 @@ is scored again with the rows themselves.
 """
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faiss
 import numpy as np
@@ -37,28 +40,94 @@ _LIKELY = 200
 _SAMPLE = 64
 """Training vectors a cluster: faiss warns below 39."""
 
+_MADE_BY = "encoder.json"
+"""In a folder of vectors: which encoder made them, and how much of a text it read."""
+
 Floats = NDArray[np.float32]
 
 
-class VectorFile:
-    """Rows by number in one file: `scale` float32 and `code` int8 [dimensions]. Numbers never embedded are zero."""
+class Rows(Protocol):
+    """Unit vectors by item number, as far as they were embedded when they were looked up."""
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
+    dimensions: int
+
+    def __len__(self) -> int:
+        """One more than the highest number."""
+        ...
+
+    def of(self, numbers: Numbers) -> Floats:
+        """float32 [n, dimensions]; each number must be below `len`."""
+        ...
+
+
+class StoredRows:
+    """Rows as they lie on disk: `scale` float32 and `code` int8 [dimensions]."""
+
+    def __init__(self, stored: NDArray[Any]) -> None:
+        self._stored = stored
+        self.dimensions: int = stored["code"].shape[1]
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def of(self, numbers: Numbers) -> Floats:
+        rows = self._stored[numbers]
+        return np.asarray(rows["code"].astype(np.float32) * rows["scale"][:, None])
+
+
+def row_type(dimensions: int) -> np.dtype[Any]:
+    return np.dtype([("scale", "<f4"), ("code", "i1", (dimensions,))])
+
+
+def packed(vectors: Floats) -> NDArray[Any]:
+    """Vectors [n, dimensions] as stored rows."""
+    rows = np.zeros(len(vectors), dtype=row_type(vectors.shape[1]))
+    scale = np.maximum(np.abs(vectors).max(axis=1, initial=0.0), 1e-12) / 127
+    rows["scale"] = scale
+    rows["code"] = np.rint(vectors / scale[:, None])
+    return rows
+
+
+def stored(file: Path, dimensions: int) -> StoredRows:
+    """A whole file of rows, mapped into memory and read as it is needed."""
+    kind = row_type(dimensions)
+    count = file.stat().st_size // kind.itemsize
+    if not count:
+        return StoredRows(np.zeros(0, dtype=kind))
+    return StoredRows(np.memmap(file, dtype=kind, mode="r", shape=(count,)))
+
+
+class VectorFile:
+    """Rows by number in one file. Numbers never embedded are zero."""
+
+    def __init__(self, folder: Path, encoder: Encoder, *, whole: bool = False) -> None:
+        """`whole` counts where the folder is new; later it says itself how much is read."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self._file = folder / "rows.i8"
-        self._made_by = folder / "encoder.json"
-        self._encoder = encoder
-        self._type = np.dtype([("scale", "<f4"), ("code", "i1", (encoder.dimensions,))])
+        self._made_by = folder / _MADE_BY
+        self.encoder = encoder
+        self._type = row_type(encoder.dimensions)
         found = _parsed(self._made_by) if self._made_by.exists() else None
-        self.whole = isinstance(found, dict) and found.get("reads") == "whole"
+        self.whole = whole if found is None else isinstance(found, dict) and found.get("reads") == "whole"
         if found != self._about():
             self._begin()  # vectors of another encoder do not compare with this one's
         self._file.touch()
 
     @property
+    def base(self) -> "VectorFile":
+        """The vectors that the text index is learned from: these."""
+        return self
+
+    @property
+    def state(self) -> Hashable:
+        """What of vectors already embedded may have changed since: nothing."""
+        return self.fingerprint
+
+    @property
     def fingerprint(self) -> str:
         """Of the encoder that made the vectors, and of how much it read."""
-        return f"{self._encoder.fingerprint} whole" if self.whole else self._encoder.fingerprint
+        return f"{self.encoder.fingerprint} whole" if self.whole else self.encoder.fingerprint
 
     def read_whole(self, whole: bool) -> bool:
         """Embed whole texts from now on, or their start; True where that has changed: then there are no vectors left."""
@@ -70,12 +139,14 @@ class VectorFile:
         return True
 
     def _about(self) -> dict[str, Any]:
-        about = {"fingerprint": self._encoder.fingerprint, "dimensions": self._encoder.dimensions}
+        about = {"fingerprint": self.encoder.fingerprint, "dimensions": self.encoder.dimensions}
         return {**about, "reads": "whole"} if self.whole else about
 
     def _begin(self) -> None:
-        for file in self._made_by.parent.iterdir():
-            if file != self._made_by:  # that goes last: it says how much is read, also where this is stopped half-way
+        for file in self.folder.iterdir():
+            if file.is_dir():
+                shutil.rmtree(file)
+            elif file != self._made_by:  # that goes last: it says how much is read, also where this is stopped half-way
                 file.unlink()
         temporary = self._made_by.with_suffix(".new")
         temporary.write_bytes(orjson.dumps(self._about()))
@@ -86,26 +157,30 @@ class VectorFile:
         return self._file.stat().st_size // self._type.itemsize
 
     def embed(self, numbers: Sequence[int], texts: Sequence[str]) -> None:
-        """Encode `texts` and write them as the rows `numbers` (ascending), durable at return."""
+        """Encode `texts` and write them as the rows `numbers` (ascending), durable at return; all others stay as they are."""
         if not numbers:
             return
-        rows = np.zeros(numbers[-1] - numbers[0] + 1, dtype=self._type)
-        at = np.asarray(numbers) - numbers[0]
-        vectors = self._encoder.encode(texts)
-        scale = np.maximum(np.abs(vectors).max(axis=1), 1e-12) / 127
-        rows["scale"][at] = scale
-        rows["code"][at] = np.rint(vectors / scale[:, None])
+        rows = packed(self.encoder.encode(texts))
+        breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
         with self._file.open("r+b") as stream:
-            stream.seek(numbers[0] * self._type.itemsize)
-            stream.write(rows.tobytes())
+            for run in np.split(np.arange(len(numbers)), breaks):
+                stream.seek(numbers[run[0]] * self._type.itemsize)
+                stream.write(rows[run].tobytes())
             stream.flush()
             os.fsync(stream.fileno())
 
-    def rows(self) -> NDArray[Any]:
-        """The whole file, mapped into memory and read as it is needed."""
-        if len(self) == 0:
-            return np.zeros(0, dtype=self._type)
-        return np.memmap(self._file, dtype=self._type, mode="r", shape=(len(self),))
+    def rows(self) -> StoredRows:
+        """The whole file."""
+        return stored(self._file, self.encoder.dimensions)
+
+
+def folder_of(domain: Path, fingerprint: str) -> Path | None:
+    """Where an encoder's vectors lie in a domain's folder; None where there are none."""
+    for made_by in sorted(domain.glob(f"vectors*/{_MADE_BY}")):
+        about = _parsed(made_by)
+        if isinstance(about, dict) and about.get("fingerprint") == fingerprint:
+            return made_by.parent
+    return None
 
 
 def _parsed(file: Path) -> Any:
@@ -114,11 +189,6 @@ def _parsed(file: Path) -> Any:
         return orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError:
         return None
-
-
-def decode(rows: NDArray[Any]) -> Floats:
-    """float32 [n, dimensions] from stored rows."""
-    return np.asarray(rows["code"].astype(np.float32) * rows["scale"][:, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +210,10 @@ class Ivf:
 class VectorSearcher:
     """A snapshot: the rows of the items alive at one version."""
 
-    def __init__(self, rows: NDArray[Any], alive: Numbers, ivf: Ivf | None) -> None:
+    def __init__(self, rows: Rows, alive: Numbers, ivf: Ivf | None, state: Hashable = None) -> None:
+        """`state` is equal where vectors by number are."""
         self._rows = rows
+        self.state = state
         alive = alive[alive < len(rows)]
         self._ivf = ivf
         covers = ivf.covers if ivf else 0
@@ -159,7 +231,7 @@ class VectorSearcher:
 
     def of(self, numbers: Numbers) -> Floats:
         """Vectors float32 [n, dimensions] of items by number; each number must be below `len`."""
-        return decode(self._rows[numbers])
+        return self._rows.of(numbers)
 
     def search(self, strategy: str, vector: Floats, k: int, *, allowed: Numbers | None = None) -> Candidates:
         """The `k` items whose vectors have the highest cosine with `vector` [dimensions]; `allowed` numbers only, if given.
@@ -168,11 +240,9 @@ class VectorSearcher:
         """
         if allowed is not None:
             allowed = allowed[allowed < len(self._rows)]
-            return best(strategy, allowed, decode(self._rows[allowed]) @ vector, k)
+            return best(strategy, allowed, self._rows.of(allowed) @ vector, k)
         numbers = self._likely(vector, max(_LIKELY, 4 * k))
-        scores = np.einsum(
-            "nd,d->n", decode(self._rows[numbers]), vector
-        )  # unlike @, to the bit the same in any company
+        scores = np.einsum("nd,d->n", self._rows.of(numbers), vector)  # unlike @, to the bit the same in any company
         return best(strategy, numbers, scores, k)
 
     def _likely(self, vector: Floats, count: int) -> Numbers:
@@ -189,12 +259,11 @@ class VectorSearcher:
         return np.sort(np.concatenate(found))
 
 
-def _flat(rows: NDArray[Any], numbers: Numbers) -> Any:
+def _flat(rows: Rows, numbers: Numbers) -> Any:
     """Every vector in half precision: a quarter of the time of a product with all of them in numpy, and half the memory."""
-    dimensions = rows["code"].shape[1]
-    index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexScalarQuantizer(rows.dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     for start in range(0, len(numbers), 20_000):
-        index.add(decode(rows[numbers[start : start + 20_000]]))
+        index.add(rows.of(numbers[start : start + 20_000]))
     return index
 
 
@@ -215,23 +284,23 @@ def needs_ivf(alive: Numbers, ivf: Ivf | None) -> bool:
     return behind > max(EXACT // 2, _TAIL * len(alive))
 
 
-def build_ivf(rows: NDArray[Any], alive: Numbers, *, seed: int = 0) -> Ivf:
+def build_ivf(rows: Rows, alive: Numbers, *, seed: int = 0) -> Ivf:
     """Cluster and fill an inverted file over the alive rows, and find how many cells must be probed for recall .95 at 10."""
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     random = np.random.default_rng(seed)
-    dimensions = rows["code"].shape[1]
+    dimensions = rows.dimensions
     cells = int(min(1024, max(64, 2 * np.sqrt(len(alive)))))
     pieces = dimensions // 2 if dimensions % 2 == 0 else dimensions
     index = faiss.index_factory(dimensions, f"IVF{cells},PQ{pieces}x4fs", faiss.METRIC_INNER_PRODUCT)
     index.cp.niter = 10
     index.cp.seed = seed + 1
     sample = np.sort(random.choice(alive, min(len(alive), _SAMPLE * cells), replace=False))
-    index.train(decode(rows[sample]))
+    index.train(rows.of(sample))
     _add(index, rows, alive)
     return Ivf(index, int(alive[-1]), _probes(index, rows, alive, random), len(alive))
 
 
-def next_ivf(rows: NDArray[Any], alive: Numbers, ivf: Ivf | None) -> Ivf:
+def next_ivf(rows: Rows, alive: Numbers, ivf: Ivf | None) -> Ivf:
     """The inverted file with the rows behind it taken into its cells, or built anew when it is worn; `ivf` stays as it is."""
     behind = alive[alive > ivf.covers] if ivf else alive
     if ivf is None or len(alive) > 2 * ivf.clustered or ivf.index.ntotal + len(behind) > _WORN * len(alive):
@@ -242,20 +311,20 @@ def next_ivf(rows: NDArray[Any], alive: Numbers, ivf: Ivf | None) -> Ivf:
     return Ivf(index, int(alive[-1]), ivf.probes, ivf.clustered)
 
 
-def _add(index: Any, rows: NDArray[Any], numbers: Numbers) -> None:
+def _add(index: Any, rows: Rows, numbers: Numbers) -> None:
     for start in range(0, len(numbers), 20_000):
         part = numbers[start : start + 20_000]
-        index.add_with_ids(decode(rows[part]), part)
+        index.add_with_ids(rows.of(part), part)
 
 
-def _probes(index: Any, rows: NDArray[Any], alive: Numbers, random: np.random.Generator) -> int:
+def _probes(index: Any, rows: Rows, alive: Numbers, random: np.random.Generator) -> int:
     """The fewest probed cells, in powers of two, whose recall at 10 against the exact answer is at least .95."""
-    queries = decode(rows[random.choice(alive, min(100, len(alive)), replace=False)])
+    queries = rows.of(random.choice(alive, min(100, len(alive)), replace=False))
     scores = np.full((len(queries), 0), -np.inf, dtype=np.float32)
     names = np.zeros((len(queries), 0), dtype=np.int64)
     for start in range(0, len(alive), 20_000):
         part = alive[start : start + 20_000]
-        scores = np.concatenate([scores, queries @ decode(rows[part]).T], axis=1)
+        scores = np.concatenate([scores, queries @ rows.of(part).T], axis=1)
         names = np.concatenate([names, np.broadcast_to(part, (len(queries), len(part)))], axis=1)
         top = np.argpartition(-scores, 10, axis=1)[:, :10]
         scores, names = np.take_along_axis(scores, top, 1), np.take_along_axis(names, top, 1)

@@ -31,7 +31,8 @@ class Personal:
         nothing = Candidates(self.name, np.zeros(0, np.int64), np.zeros(0, np.float32))
         if not self.people.knows(context):
             return nothing
-        taste = self.people.taste(context, domain, catalogue.version, lambda ids: _vectors(ids, catalogue))
+        state = catalogue.version, catalogue.vectors.state
+        taste = self.people.taste(context, domain, state, lambda ids: _vectors(ids, catalogue))
         if taste is None:
             return nothing
         wanted = query.vector + self.blend * taste

@@ -16,7 +16,6 @@ from segue.retrieve.catalogue.vectors import (
     VectorSearcher,
     best,
     build_ivf,
-    decode,
     needs_ivf,
     open_ivf,
     save_ivf,
@@ -57,7 +56,7 @@ def stored(folder: Path, table: Floats, numbers: Sequence[int] | None = None) ->
 def test_a_stored_row_is_close_to_the_vector(tmp_path: Path) -> None:
     table = clustered(200)
     file = stored(tmp_path, table)
-    back = decode(file.rows()[1:])
+    back = file.rows().of(np.arange(1, len(file)))
     cosine = (back * table).sum(axis=1) / np.linalg.norm(back, axis=1)
     assert cosine.min() > 0.999
     assert np.abs(back - table).max() <= np.abs(table).max() / 127 / 2 + 1e-7
@@ -76,7 +75,7 @@ def test_rows_are_appended_at_their_numbers(tmp_path: Path) -> None:
     assert len(file) == 9
     assert len(mapped) == 3  # what was mapped before does not grow under a reader
     again = VectorFile(tmp_path, Given(table))
-    back = decode(again.rows())
+    back = again.rows().of(np.arange(9))
     np.testing.assert_allclose(back[[1, 2, 5, 8]], table[:4], atol=0.01)
     assert not back[[0, 3, 4, 6, 7]].any()
 
@@ -100,10 +99,10 @@ def test_exact_search_is_a_product_and_a_sort(
 ) -> None:
     table = clustered(count + 1, seed=seed)
     file = stored(tmp_path_factory.mktemp("exact"), table[:count]) if count else None
-    rows = file.rows() if file else np.zeros(0, VectorFile(tmp_path_factory.mktemp("none"), Given(table))._type)
+    rows = (file or VectorFile(tmp_path_factory.mktemp("none"), Given(table))).rows()
     alive = np.array([number for number in range(1, count + 1) if number not in deleted], dtype=np.int64)
     found = VectorSearcher(rows, alive, None).search("dense", table[-1], k)
-    scores = decode(rows[alive]) @ table[-1]
+    scores = rows.of(alive) @ table[-1]
     order = sorted(range(len(alive)), key=lambda place: (-scores[place], alive[place]))[:k]
     assert found.numbers.tolist() == [int(alive[place]) for place in order]
     np.testing.assert_allclose(found.scores, scores[order], atol=1e-6)
@@ -161,7 +160,7 @@ def test_the_inverted_file_recalls_what_exact_search_finds(many: VectorFile) -> 
     assert ivf.covers == 5_000
     assert ivf.probes < ivf.index.nlist
     searcher, exact = VectorSearcher(many.rows(), alive, ivf), VectorSearcher(many.rows(), alive, None)
-    assert recall(searcher, exact, decode(many.rows()[1:5_000:100])) >= 0.9
+    assert recall(searcher, exact, many.rows().of(np.arange(1, 5_000, 100))) >= 0.9
 
 
 def test_deleted_rows_and_the_tail_behind_the_inverted_file(many: VectorFile) -> None:
@@ -170,16 +169,16 @@ def test_deleted_rows_and_the_tail_behind_the_inverted_file(many: VectorFile) ->
     ivf = build_ivf(many.rows(), built)
     alive = np.setdiff1d(np.arange(1, 5_001), random.choice(5_000, 1_500, replace=False))
     searcher, exact = VectorSearcher(many.rows(), alive, ivf), VectorSearcher(many.rows(), alive, None)
-    queries = decode(many.rows()[alive[::70]])
+    queries = many.rows().of(alive[::70])
     assert recall(searcher, exact, queries) >= 0.9
     for query in queries[:20]:
         assert set(searcher.search("dense", query, 50).numbers.tolist()) <= set(alive.tolist())
     for number in alive[alive > 4_500][:20].tolist():  # what is behind the inverted file is searched exactly
-        vector = decode(many.rows()[[number]])[0]
+        vector = many.rows().of(np.array([number]))[0]
         assert searcher.search("dense", vector, 1).numbers.tolist() == [number]
     few = np.array([2, 4_999])
     searcher = VectorSearcher(many.rows(), few, ivf)
-    found = searcher.search("dense", decode(many.rows()[[2]])[0], 10)
+    found = searcher.search("dense", many.rows().of(np.array([2]))[0], 10)
     assert found.numbers.tolist()[0] == 2
     assert set(found.numbers.tolist()) <= {2, 4_999}
 
@@ -192,7 +191,7 @@ def test_the_same_seed_builds_the_same_inverted_file(many: VectorFile, tmp_path:
     assert opened is not None
     assert open_ivf(tmp_path, opened) is opened
     searchers = [VectorSearcher(many.rows(), alive, ivf) for ivf in (one, other, opened)]
-    for query in decode(many.rows()[1:5_000:500]):
+    for query in many.rows().of(np.arange(1, 5_000, 500)):
         found = [searcher.search("dense", query, 20) for searcher in searchers]
         assert found[0].numbers.tolist() == found[1].numbers.tolist() == found[2].numbers.tolist()
 
