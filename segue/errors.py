@@ -37,7 +37,3 @@ class Corrupt(SegueError):
 
 class Unavailable(SegueError):
     """What was asked is right but cannot be done now: the disk is full, the store is locked, a part is not installed."""
-
-
-class NotBuilt(SegueError):
-    """The command or method is named in the contract and not built yet."""

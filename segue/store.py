@@ -141,8 +141,8 @@ class Store:
         )
 
     def supersede(self, part: str, artifact: Path, *, ends: str | None = None) -> None:
-        """As `go_live`, and `restore` puts back what played `part` until now; in the same moment the part `ends`, if there is one,
-        is retired."""
+        """As `go_live`, and `restore` puts back what played `part` until now; in the same moment the part `ends`, if there is
+        one, is retired."""
 
         def change(live: dict[str, str]) -> dict[str, str]:
             before = {f"{_RETIRED}{name}": live[name] for name in (part, ends) if name in live}
@@ -151,8 +151,8 @@ class Store:
         self._point(change, f"{artifact.name[:100]} could not be made the live {part}")
 
     def retire(self, part: str) -> Path:
-        """Let nothing play `part` any more; what played it stays where it is. Returns its folder; raises `NotFound` when nothing
-        does."""
+        """Let nothing play `part` any more; what played it stays where it is. Returns its folder; raises `NotFound` when
+        nothing does."""
         self._point(
             lambda live: {**_without(live, part), f"{_RETIRED}{part}": _taken(live, part)},
             f"{part} could not be retired",
@@ -160,7 +160,8 @@ class Store:
         return self.retired_parts(part)[part]
 
     def restore(self, part: str) -> Path:
-        """Let what played `part` before it was retired play it again. Returns its folder; raises `NotFound` when nothing did."""
+        """Let what played `part` before it was retired play it again. Returns its folder; raises `NotFound` when nothing
+        did."""
         self._point(
             lambda live: {**_without(live, part), part: _taken(live, f"{_RETIRED}{part}")},
             f"{part} could not be restored",

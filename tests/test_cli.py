@@ -111,18 +111,6 @@ def test_every_command_has_a_sentence_of_help(path: tuple[str, ...]) -> None:
                 assert parameter.help, parameter.name
 
 
-@pytest.mark.parametrize(
-    "path", [path for path, command in every_command(main) if "Not built yet" in (command.help or "")], ids=" ".join
-)
-def test_what_is_not_built_says_so(path: tuple[str, ...]) -> None:
-    for more in ((), ("--store", "x"), ("something",)):
-        result = run(*path, *more)
-        assert result.exit_code == 2
-        assert f"segue {path[-1]}" in result.stderr
-        assert "is not built yet" in result.stderr
-        assert result.stdout == ""
-
-
 def test_version_and_unknown_commands() -> None:
     assert "version" in done("--version").output
     result = run("applaud")

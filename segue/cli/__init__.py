@@ -6,12 +6,9 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from collections.abc import Callable
-
 import click
 
 from segue.cli.common import Commands
-from segue.errors import NotBuilt
 
 _EVALUATE = {
     "search": (
@@ -33,6 +30,16 @@ _TRAIN = {
 }
 _RETIRE = {"reader": ("understand:retire_reader", "Ask a domain no more, unless a request names it.")}
 _RESTORE = {"reader": ("understand:restore_reader", "Ask a domain again that was retired.")}
+_UPGRADE = {
+    "plan": ("upgrade:plan", "What replacing the encoder changes and costs; nothing is done yet."),
+    "bridge": ("upgrade:bridge", "Make a candidate: a bridge from the stored vectors to a new encoder."),
+    "gate": ("upgrade:gate", "May a candidate go live? Names what it breaks; exit code 1 where that is too much."),
+    "live": ("upgrade:live", "Let the new encoder answer beside the old one, on the vectors that are there."),
+    "backfill": ("upgrade:backfill", "Embed the items by the new encoder, behind the running store."),
+    "finish": ("upgrade:finish", "Let the new encoder answer alone, once it has embedded every item."),
+    "rollback": ("upgrade:rollback", "Go back one step, at any moment."),
+    "status": ("upgrade:status", "Which encoder answers, which is to take over, and how far it is."),
+}
 _UBI = {
     "import": ("learning:import_", "Learn from the queries and events of FILE."),
     "export": ("learning:export", "Write the log to FILE."),
@@ -96,17 +103,16 @@ def ubi() -> None:
     """Exchange the log of answers and actions as UBI (User Behavior Insights): with OpenSearch, say, or another store."""
 
 
-def _not_built(name: str, what: str) -> Callable[..., None]:
-    def command(rest: tuple[str, ...]) -> None:
-        raise NotBuilt(f"`segue {name}` is not built yet. It will {what}.")
+@main.group(cls=Commands, later=_UPGRADE)
+def upgrade() -> None:
+    """Replace the encoder of a live store without a re-index, and without breaking what worked.
 
-    command.__doc__ = f"(Not built yet.) {what[0].upper()}{what[1:]}."
-    return command
-
-
-for _group, _name, _what in (
-    (main, "upgrade", "replace an encoder, a reader or a ranker without breaking what worked"),
-):
-    _group.command(_name, context_settings={"ignore_unknown_options": True})(
-        click.argument("rest", nargs=-1, type=click.UNPROCESSED)(_not_built(_name, _what))
-    )
+    \b
+    segue upgrade plan     --store DIR --model MODEL    what it changes and costs
+    segue upgrade bridge   --store DIR --model MODEL    a candidate: a few items embedded, a map fitted
+    segue upgrade gate     --store DIR --candidate NAME what it breaks; exit code 1 if too much
+    segue upgrade live     --store DIR --candidate NAME the new encoder answers at once
+    segue upgrade backfill --store DIR                  the items follow, behind the running store
+    segue upgrade finish   --store DIR                  the new encoder alone
+    segue upgrade rollback --store DIR                  one step back, at any moment
+    """

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from segue.errors import NotBuilt, SegueError
+from segue.errors import SegueError
 
 _PORT = 8765
 store_option = click.option("--store", type=click.Path(path_type=Path), required=True, help="The store's folder.")
@@ -70,9 +70,6 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except NotBuilt as error:
-            click.echo(f"segue: {error}", err=True)
-            context.exit(2)
         except SegueError as error:
             click.echo(f"segue: {error}", err=True)
             context.exit(1)

@@ -66,14 +66,15 @@ def index(
     Nothing is visible until the whole file has been read. Press Ctrl+C to stop; the same command goes on where it was.
     Rows that cannot be used are kept out, counted, and shown with their line and the reason.
 
-    With another --encoder, and where --whole or --start changes, items are embedded anew; a server that is running takes that up
-    when it is started again.
+    With another --encoder, and where --whole or --start changes, items are embedded anew. Until the last one is, the store
+    answers by the old encoder; `segue upgrade` lets the new one answer at once.
     """
     wishes = Wishes(id_column, title, text, category, popularity, ignore)
     existing(file)
     if encoder is not None:
         say(f"making the encoder that serves from {encoder}: some seconds")
-        use_encoder(Store.open(store, create=not delete), encoder)
+        with Steps(unit=" items", quiet=quiet) as progress:
+            use_encoder(Store.open(store, create=not delete), encoder, whole=whole, progress=progress)
     with Engine.open(store, create=not delete, threads=2) as engine, Steps(quiet=quiet) as progress:
         if delete:
             gone = engine.delete_listed(file, domain=domain, id_column=id_column, encoding=encoding)

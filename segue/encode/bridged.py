@@ -7,8 +7,9 @@ whatever searches by cosine searches by it. With weight 1 only the new encoder i
 `segue.evolve.bridges` fits the map, and says what others do. No torch here: serving imports this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from segue.errors import Corrupt, InvalidInput
 
 KIND = "bridge"
 _MATRIX = "matrix"
+_CALIBRATED = "calibrated-"
 
 
 class BridgedEncoder:
@@ -69,14 +71,15 @@ def write(
     folder: Path,
     matrix: NDArray[np.float32],
     weight: float,
+    calibrated: Mapping[str, NDArray[np.int64]],
     *,
     old: Encoder,
     new: Artifact,
     name: str,
     about: dict[str, object],
 ) -> Artifact:
-    """Keep a bridge between the encoder `old` and the artifact of the one that takes over; `about` is told with it. Raises what
-    `artifact.write` raises."""
+    """Keep a bridge between the encoder `old` and the artifact of the one that takes over: `calibrated` are the numbers of the
+    items that it was fitted on, by domain, and `about` is told with it. Raises what `artifact.write` raises."""
     meta = {
         "weight": weight,
         "old": old.fingerprint,
@@ -84,7 +87,9 @@ def write(
         "encoder": new.folder.name,
         "about": about,
     }
-    return artifact.write(folder, kind=KIND, name=name, tensors={_MATRIX: matrix}, meta=meta, parent=old.fingerprint)
+    tensors: dict[str, NDArray[Any]] = {_MATRIX: matrix}
+    tensors |= {f"{_CALIBRATED}{domain}": numbers for domain, numbers in calibrated.items()}
+    return artifact.write(folder, kind=KIND, name=name, tensors=tensors, meta=meta, parent=old.fingerprint)
 
 
 def encoder_of(part: Artifact) -> Path:
@@ -93,6 +98,15 @@ def encoder_of(part: Artifact) -> Path:
         case {"encoder": str(name), "weight": float() | int(), "old": str(), "new": str()}:
             return part.folder.parent / Path(name).name
     raise Corrupt(f"{part.folder} does not say what it bridges.", fix="make it again: segue upgrade bridge")
+
+
+def calibrated_of(part: Artifact) -> dict[str, NDArray[np.int64]]:
+    """The numbers of the items that a bridge was fitted on, by domain."""
+    return {
+        name.removeprefix(_CALIBRATED): numbers
+        for name, numbers in part.tensors().items()
+        if name.startswith(_CALIBRATED)
+    }
 
 
 def bridged(part: Artifact, old: Encoder, new: Encoder) -> BridgedEncoder:

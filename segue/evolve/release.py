@@ -124,7 +124,7 @@ def _group(was: NDArray[np.bool_], now: NDArray[np.bool_]) -> Group:
 
 def _reason(rate: Interval, budget: float, cases: int, lost: int) -> str:
     if rate.high <= budget:
-        return f"at most {rate.high:.2%} of what was right before is lost, within the budget of {budget:.2%}"
+        return f"at most {rate.high:.2%} of the cases break, within the budget of {budget:.2%}"
     if rate.value <= budget:
         return (
             f"{lost} of {cases:,} cases broke, {rate.value:.2%}; it may be up to {rate.high:.2%}, and the budget is "

@@ -7,10 +7,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from segue.errors import Corrupt, InvalidInput, NotBuilt, NotFound, SegueError, Unavailable
+from segue.errors import Corrupt, InvalidInput, NotFound, SegueError, Unavailable
 from segue.serve.headers import HEADERS
 
-_STATUS: dict[type[SegueError], int] = {InvalidInput: 422, NotFound: 404, Corrupt: 500, Unavailable: 503, NotBuilt: 501}
+_STATUS: dict[type[SegueError], int] = {InvalidInput: 422, NotFound: 404, Corrupt: 500, Unavailable: 503}
 
 
 def problem_bytes(status: int, detail: str) -> bytes:

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
-from segue.errors import Corrupt, NotBuilt, Unavailable
+from segue.errors import Corrupt, Unavailable
 from segue.live_readers import retire
 from segue.recipes import learning_report
 from segue.serve import bodies
@@ -421,7 +421,7 @@ def test_other_methods(steady: TestClient, method: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(Unavailable("The disk is full.", fix="free some"), 503), (Corrupt("Broken."), 500), (NotBuilt("Later."), 501)],
+    [(Unavailable("The disk is full.", fix="free some"), 503), (Corrupt("Broken."), 500)],
 )
 def test_every_error_of_ours_has_a_status(
     client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int

@@ -165,18 +165,22 @@ class Catalogue:
 
     # -- another encoder takes over -----------------------------------------------------------------------------
 
-    def incoming(self, encoder: Encoder) -> Incoming:
-        """What an encoder that is to take over, or is taking over, has embedded."""
-        return Incoming(self._folder, encoder, whole=self._vectors.whole)
+    def incoming(self, encoder: Encoder, *, whole: bool | None = None) -> Incoming:
+        """What an encoder that is to take over, or is taking over, has embedded; `whole` texts or their start, None as now."""
+        return Incoming(self._folder, encoder, whole=self._vectors.whole if whole is None else whole)
 
-    def embed_anew(self, numbers: Sequence[int], encoder: Encoder) -> None:
+    def embed_anew(self, numbers: Sequence[int], encoder: Encoder, *, whole: bool | None = None) -> None:
         """Embed items, by ascending number, by an encoder that is to take over, or is taking over; durable at return. Nothing
         that is searched now changes but, where it is taking over already, these items' vectors. Items that are gone are left
         out."""
         with self._writing():
-            documents = self._items.get(numbers)
-            there = sorted(documents)
-            self.incoming(encoder).embed(there, self._read(documents[number] for number in there))
+            incoming, texts = self.incoming(encoder, whole=whole), self.texts(numbers, whole=whole)
+            incoming.embed(sorted(texts), [texts[number] for number in sorted(texts)])
+
+    def texts(self, numbers: Sequence[int], *, whole: bool | None = None) -> dict[int, str]:
+        """What of items is embedded, by number."""
+        reads = self._vectors.whole if whole is None else whole
+        return {number: embedding_text(document, whole=reads) for number, document in self._items.get(numbers).items()}
 
     def index(
         self,

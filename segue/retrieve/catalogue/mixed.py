@@ -11,6 +11,7 @@ vector or its real one. Readers look at a copy of the bytes: a snapshot never ch
 """
 
 import os
+import shutil
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from segue.encode.bridged import BridgedEncoder
 from segue.encode.encoder import Encoder
 from segue.errors import InvalidInput
 from segue.records import Numbers
-from segue.retrieve.catalogue.vectors import Floats, StoredRows, VectorFile, folder_of, packed, stored
+from segue.retrieve.catalogue.vectors import Floats, StoredRows, VectorFile, folder_of, folder_taken, packed, stored
 
 _BATCH = 20_000
 
@@ -31,7 +32,7 @@ class Incoming:
 
     def __init__(self, domain: Path, encoder: Encoder, *, whole: bool = False) -> None:
         """In a domain's folder; `whole` says how much of a text the vectors that it takes over from have read."""
-        place = folder_of(domain, encoder.fingerprint) or domain / f"vectors-{encoder.fingerprint[:16]}"
+        place = _place(domain, encoder)
         self._rows = VectorFile(place, encoder, whole=whole)
         self._rows.read_whole(whole)  # those left from before that changed are of no use
         self.folder = place
@@ -75,7 +76,7 @@ class MixedFile:
 
     def __init__(self, domain: Path, encoder: BridgedEncoder) -> None:
         self.encoder = encoder
-        self._old = VectorFile(folder_of(domain, encoder.old.fingerprint) or domain / "vectors", encoder.old)
+        self._old = VectorFile(_place(domain, encoder.old), encoder.old)
         self._new = Incoming(domain, encoder.new, whole=self._old.whole)
         self.folder = self._new.folder / encoder.name
         self.folder.mkdir(exist_ok=True)
@@ -174,8 +175,31 @@ Vectors = VectorFile | MixedFile
 
 
 def open_vectors(domain: Path, encoder: Encoder) -> Vectors:
-    """What `encoder` embedded of a domain, in its folder. An encoder that is new to the domain takes the place of the last
-    one."""
+    """What `encoder` embedded of a domain, in its folder; nothing where it is new to it."""
     if isinstance(encoder, BridgedEncoder):
         return MixedFile(domain, encoder)
-    return VectorFile(folder_of(domain, encoder.fingerprint) or domain / "vectors", encoder)
+    return VectorFile(_place(domain, encoder), encoder)
+
+
+def tidy(domain: Path, encoder: Encoder, *others: Encoder) -> None:
+    """Delete the vectors of all other encoders, and those mapped by bridges other than `encoder`."""
+    kept = {_place(domain, one) for one in others}
+    if isinstance(encoder, BridgedEncoder):
+        kept |= {_place(domain, encoder.old), _place(domain, encoder.new)}
+    else:
+        kept.add(_place(domain, encoder))
+    for folder in domain.glob("vectors*"):
+        if folder not in kept:
+            shutil.rmtree(folder)
+            continue
+        for bridge in folder.glob("bridge-*"):
+            if not isinstance(encoder, BridgedEncoder) or bridge.name != encoder.name:
+                shutil.rmtree(bridge)
+
+
+def _place(domain: Path, encoder: Encoder) -> Path:
+    """Where an encoder's vectors lie, or will lie: no other's are in the way."""
+    found = folder_of(domain, encoder.fingerprint)
+    if found is not None or folder_taken(domain / "vectors"):
+        return found or domain / f"vectors-{encoder.fingerprint[:16]}"
+    return domain / "vectors"

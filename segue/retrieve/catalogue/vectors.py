@@ -183,6 +183,11 @@ def folder_of(domain: Path, fingerprint: str) -> Path | None:
     return None
 
 
+def folder_taken(folder: Path) -> bool:
+    """Whether a folder holds some encoder's vectors."""
+    return (folder / _MADE_BY).exists()
+
+
 def _parsed(file: Path) -> Any:
     """What a JSON file holds, or None when it is none."""
     try:

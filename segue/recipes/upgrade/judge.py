@@ -1,0 +1,192 @@
+"""The gate's report on a candidate: what a store would find with it and does not find now, and the other way round.
+
+Three verdicts, each on the same cases: the vector search alone, which is what an encoder changes; the whole answer, as people
+see it; and, with several domains, which of them is taken to be meant, a rule that was made on what the old encoder knew.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from segue import artifact
+from segue.artifact import Artifact
+from segue.encode.bridged import BridgedEncoder, calibrated_of
+from segue.encode.encoder import Encoder
+from segue.encode.quantised import KIND as ENCODER
+from segue.encode.quantised import OnnxEncoder
+from segue.engine import Engine
+from segue.errors import InvalidInput
+from segue.evolve.release import NOT_FOUND, Ranks, Verdict, gate
+from segue.recipes.upgrade.candidates import adopt_bridge, open_bridge
+from segue.recipes.upgrade.cases import Asked, Space, cases, ranks
+from segue.store import Store
+
+Progress = Callable[[str, int], None]
+_SHOWN = 20
+"""Broken cases that the report lists of each verdict."""
+
+
+def judge(
+    store: Path,
+    candidate: Path,
+    *,
+    judgements: Path | None = None,
+    budget: float = 0.015,
+    k: int = 10,
+    queries: int = 1000,
+    seed: int = 0,
+    progress: Progress = lambda step, done: None,
+) -> dict[str, Any]:
+    """What the gate says of a bridge for the store, or of an encoder whose vectors it holds; written to `Store.upgrades`.
+    Returns plain data. It passes where every verdict does.
+
+    At most `queries` cases of each kind (see `cases`), half of them left to validation. Nothing is logged and nothing changes.
+    """
+    opened = Store.open(store, create=False)
+    with Engine.open(store, create=False, threads=2) as engine:
+        part, encoder = _candidate(opened, candidate, engine.encoder)
+        without = (
+            {} if part.kind == ENCODER else {name: set(some.tolist()) for name, some in calibrated_of(part).items()}
+        )
+        asked = cases(
+            engine,
+            judgements=judgements,
+            half="test",
+            most=queries,
+            without=without,
+            seed=seed,
+        )
+        asked.sort(key=lambda one: one.domain)
+        now = _found(engine, asked, k, "now", progress)
+        _check(engine, encoder)
+        engine.domains.use(encoder)
+        then = _found(engine, asked, k, "then", progress)
+    named = [one.case for one in asked]
+    verdicts = {
+        what: gate(named, now[what], then[what], k=1 if what == "domain" else k, budget=budget, seed=seed)
+        for what in now
+    }
+    report = {
+        "candidate": part.folder.name,
+        "kind": part.kind,
+        "passed": all(verdict.passed for verdict in verdicts.values()),
+        "time": time.time(),
+        "left out": {name: len(numbers) for name, numbers in without.items()},
+        "judgements": None if judgements is None else judgements.name,
+        "verdicts": {what: _plain(verdict) for what, verdict in verdicts.items()},
+    }
+    _keep(opened, report)
+    return report
+
+
+def _candidate(store: Store, candidate: Path, now: Encoder) -> tuple[Artifact, Encoder]:
+    """A bridge; or, by name, an encoder of the store to which one has been taking over."""
+    here = store.artifacts / candidate.name
+    if (here / artifact.MANIFEST).exists() and here.name.startswith("encoder-"):
+        part = artifact.open(here, kind=ENCODER)
+        return part, OnnxEncoder.open(here, threads=2)
+    part = adopt_bridge(store, candidate)
+    return part, open_bridge(part, now)
+
+
+def _check(engine: Engine, encoder: Encoder) -> None:
+    """Raises `InvalidInput` for an encoder that has not embedded every item."""
+    if isinstance(encoder, BridgedEncoder):
+        return
+    for name in engine.domains.names():
+        catalogue = engine.domains.get(name)
+        if left := int((~catalogue.incoming(encoder).among(catalogue.snapshot.numbers)).sum()):
+            raise InvalidInput(
+                f"{left:,} items of {name} have no vector of that encoder.",
+                expected="all of them, or a bridge",
+                fix="segue upgrade backfill --store DIR; before that, judge the bridge",
+            )
+
+
+def _found(engine: Engine, asked: Sequence[Asked], k: int, when: str, progress: Progress) -> dict[str, Ranks]:
+    """At which rank each case finds its item, by what is looked at."""
+    answers, domains = np.full(len(asked), NOT_FOUND), np.full(len(asked), NOT_FOUND)
+    for place, one in enumerate(asked):
+        answer = engine.rehearse(one.case.text, limit=k)
+        shown = [(result.domain, result.id) for result in answer.results]
+        if (one.domain, one.id) in shown:
+            answers[place] = shown.index((one.domain, one.id)) + 1
+        meant = [hypothesis.domain for hypothesis in answer.hypotheses]
+        domains[place] = meant.index(one.domain) + 1
+        progress(f"asking, {when}", 1)
+    found = {"vectors": _by_vectors(engine, asked), "answers": answers}
+    return found if len(engine.domains.names()) == 1 else {**found, "domain": domains}
+
+
+def _by_vectors(engine: Engine, asked: Sequence[Asked]) -> Ranks:
+    found = []
+    for name in dict.fromkeys(one.domain for one in asked):
+        few, snapshot = [one for one in asked if one.domain == name], engine.domains.get(name).snapshot
+        wanted = np.array([one.number for one in few], dtype=np.int64)
+        space = Space(snapshot.encoder.encode([one.case.text for one in few]), snapshot.vectors)
+        found.append(ranks([space], [(1.0,)], snapshot.numbers, wanted)[0])
+    return np.concatenate(found)
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    body = asdict(verdict)
+    return {**body, "lost": len(verdict.broken), "broken": body["broken"][:_SHOWN]}
+
+
+# -- what was said --------------------------------------------------------------------------------------------------------
+
+
+def _keep(store: Store, report: Mapping[str, Any]) -> None:
+    store.upgrades.mkdir(exist_ok=True)
+    file = store.upgrades / f"{report['candidate']}.json"
+    temporary = file.with_suffix(".new")
+    temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2))
+    temporary.replace(file)
+
+
+def said_of(store: Store, candidate: str) -> dict[str, Any] | None:
+    """What the gate last said of a candidate, by its name; None where it was not asked."""
+    file = store.upgrades / f"{Path(candidate).name}.json"
+    if not file.exists():
+        return None
+    try:
+        report: dict[str, Any] = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError:
+        return None
+    return report
+
+
+_TITLES = {
+    "vectors": "by vectors alone",
+    "answers": "in the whole answer",
+    "domain": "the right domain first",
+}
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """The report for people: what breaks is named."""
+    lines = [f"{report['candidate']}: {'PASSED' if report['passed'] else 'REFUSED'}"]
+    for what, verdict in report["verdicts"].items():
+        before, after = verdict["right"]
+        mark = "passes" if verdict["passed"] else "refused"
+        lines.append(
+            f"  {_TITLES[what]}: {before:.1%} before, {after:.1%} then, of {verdict['cases']:,} cases; "
+            f"{mark}: {verdict['reason']}"
+        )
+        for name, group in verdict["groups"].items():
+            lines.append(
+                f"    {name}: {group['before']:.1%} → {group['after']:.1%} of {group['cases']:,}, lost {group['negative']:.2%}"
+            )
+        for one in verdict["broken"][:5]:
+            then = f"rank {one['after']}" if one["after"] else "not found"
+            lines.append(
+                f"    lost: {one['case']['text']!r} found {one['case']['wanted']} at {one['before']}, then {then}"
+            )
+        if verdict["lost"] > 5:
+            lines.append(f"    … and {verdict['lost'] - 5:,} more")
+    return "\n".join(lines)
