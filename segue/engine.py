@@ -1,6 +1,7 @@
 """The engine: a request's whole way through the house, from text to an answer that explains itself, and back as feedback."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -415,6 +416,11 @@ class Engine:
                 f"{file} names no ids in a column {column!r}.", fix="say which column holds them: --id COLUMN"
             )
         return catalogue.delete(ids)
+
+    def take_up(self) -> None:
+        """Take up at once what other processes have indexed, logged, and let go live."""
+        self._refreshed = -math.inf
+        self._look_around()
 
     def _look_around(self) -> None:
         """Take up, now and then, what other processes have indexed and logged."""

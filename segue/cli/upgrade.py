@@ -178,7 +178,8 @@ def live(store: Path, candidate: Path, anyway: bool, as_json: bool) -> None:
     \b
     segue upgrade live --store store --candidate bridge-0123456789abcdef
     """
-    _show(going_live.go_live(store, candidate, anyway=anyway), going_live.as_text, as_json)
+    going_live.go_live(store, candidate, anyway=anyway)
+    _show_status(store, as_json)
 
 
 @click.command()
@@ -207,7 +208,7 @@ def backfill(store: Path, order: str, per_second: float | None, most: int | None
     segue upgrade backfill --store store --per-second 50
     """
     with Steps(unit=" items", quiet=as_json) as progress:
-        result = going_live.backfill(
+        going_live.backfill(
             store,
             order=order,  # type: ignore[arg-type]
             per_second=per_second,
@@ -215,7 +216,7 @@ def backfill(store: Path, order: str, per_second: float | None, most: int | None
             seed=seed,
             progress=progress,
         )
-    _show(result, going_live.as_text, as_json)
+    _show_status(store, as_json)
 
 
 @click.command()
@@ -233,8 +234,8 @@ def finish(store: Path, judgements: Path | None, budget: float, anyway: bool, as
     segue upgrade finish --store store
     """
     with Steps(unit=" cases", quiet=as_json) as progress:
-        result = going_live.finish(store, judgements=judgements, budget=budget, anyway=anyway, progress=progress)
-    _show(result, going_live.as_text, as_json)
+        going_live.finish(store, judgements=judgements, budget=budget, anyway=anyway, progress=progress)
+    _show_status(store, as_json)
 
 
 @click.command()
@@ -248,7 +249,8 @@ def rollback(store: Path, as_json: bool) -> None:
     \b
     segue upgrade rollback --store store
     """
-    _show(going_live.rollback(store), going_live.as_text, as_json)
+    going_live.rollback(store)
+    _show_status(store, as_json)
 
 
 @click.command()
@@ -256,6 +258,10 @@ def rollback(store: Path, as_json: bool) -> None:
 @json_option
 def status(store: Path, as_json: bool) -> None:
     """Which encoder answers, which is to take over and how far it is, and what the gate said of each candidate."""
+    _show_status(store, as_json)
+
+
+def _show_status(store: Path, as_json: bool) -> None:
     _show(going_live.status_of(store), going_live.as_text, as_json)
 
 

@@ -59,6 +59,14 @@ class DeleteItems(_Body):
     ids: Annotated[list[Text], Field(min_length=1, max_length=10_000)]
 
 
+class GoLive(_Body):
+    """The candidate that is to take over."""
+
+    candidate: Annotated[
+        Text, Field(description="Its name among the store's artifacts, such as bridge-0123456789abcdef.")
+    ]
+
+
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
@@ -248,6 +256,41 @@ class UnderstandingBody(BaseModel):
         description="What the last training of re-rankers measured: confusion between domains with examples, and the decisions "
         "that changed; null before the first one."
     )
+
+
+class TakingOverBody(BaseModel):
+    """How far the encoder that takes over is in one domain."""
+
+    domain: str
+    items: int
+    embedded: int = Field(description="Items that it has embedded; the others are mapped.")
+
+
+class CandidateBody(BaseModel):
+    """A bridge to an encoder that is to take over."""
+
+    name: str
+    encoder: str = Field(description="The folder of the encoder among the store's artifacts.")
+    before: str = Field(description="The content's hash of the encoder that it takes over from.")
+    created: float = Field(description="Seconds since 1970.")
+    weight: float = Field(description="How much the new encoder's score counts, of 1.")
+    how: str
+    calibrated: dict[str, int] = Field(description="By domain, how many items were embedded to fit it.")
+    live: bool
+    gate: dict[str, Any] | None = Field(
+        description="What the gate last said: `passed`, the `cross-test`, and of vectors, answers and the domain a verdict with "
+        "the cases that broke; null where it was not asked."
+    )
+
+
+class UpgradesBody(BaseModel):
+    """Which encoder answers, which was before, and which is to take over."""
+
+    encoder: str | None
+    before: str | None = Field(description="The encoder that `rollback` goes back to, when none is taking over.")
+    upgrade: CandidateBody | None = Field(description="What is taking over now.")
+    domains: list[TakingOverBody] = Field(description="How far it is; empty where none is taking over.")
+    candidates: list[CandidateBody]
 
 
 class Rejected(BaseModel):

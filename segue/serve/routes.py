@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path as PlainPath
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -15,7 +16,8 @@ from segue.recipes.evaluate_policy import evaluate_policy
 from segue.recipes.explain import explained
 from segue.recipes.learning_report import LearningReport
 from segue.recipes.understanding_report import understanding_report
-from segue.serve.bodies import Act, Ask, DeleteItems, PutItems
+from segue.recipes.upgrade.going_live import go_live, rollback, status
+from segue.serve.bodies import Act, Ask, DeleteItems, GoLive, PutItems
 from segue.serve.metrics import Metrics
 from segue.store import UNDO
 
@@ -88,6 +90,37 @@ class Routes:
         re-ranker; which domains were taken for which; and what the last training changed.
         """
         return _json(await _in(self._looking, partial(understanding_report, self._engine)))
+
+    async def upgrades(self) -> Response:
+        """Which encoder answers, and which is to take over
+
+        What is live and what was before, how far the items are embedded anew, and what the gate said of every candidate.
+        """
+        return _json(await _in(self._looking, partial(status, self._engine)))
+
+    async def go_live(self, body: GoLive) -> Response:
+        """Let a candidate take over
+
+        One that the gate let pass: its encoder answers at once, beside the one before it.
+        """
+        return await self._after(partial(go_live, self._engine.store.folder, PlainPath(body.candidate)))
+
+    async def rollback(self) -> Response:
+        """Go back one step
+
+        To the encoder before, with its vectors as they were. Nothing that was embedded is lost.
+        """
+        return await self._after(partial(rollback, self._engine.store.folder))
+
+    async def _after(self, change: Callable[[], None]) -> Response:
+        """What is live after a change of it."""
+
+        def changed() -> Mapping[str, Any]:
+            change()
+            self._engine.take_up()
+            return status(self._engine)
+
+        return _json(await _in(self._writing, changed))
 
     async def policies(
         self,

@@ -169,7 +169,7 @@ def _tried(
         stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
         spaces = [
             Space(old.encode(texts), stored),
-            Space(new.encode(texts), _Bridged(stored, incoming, LinearMap(matrix))),
+            Space(new.encode(texts), NewHalf(stored, incoming, LinearMap(matrix))),
         ]
         found.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
         order += few
@@ -192,12 +192,13 @@ def _tried(
 
 
 @dataclass(frozen=True, slots=True)
-class _Bridged:
-    """Vectors in the new space: those of the new encoder where it has embedded an item, mapped ones where not."""
+class NewHalf:
+    """Vectors in the new space: those of the new encoder where it has embedded an item, mapped from the `stored` ones where
+    not."""
 
     stored: VectorSearcher
     incoming: Incoming
-    mapped: LinearMap
+    mapped: Callable[[Floats], Floats]
 
     def of(self, numbers: Numbers) -> Floats:
         vectors, real = self.mapped(self.stored.of(numbers)), self.incoming.among(numbers)

@@ -33,7 +33,7 @@ _BATCH = 256
 _CHUNK = 2_000
 
 
-def go_live(store: Path, candidate: Path, *, anyway: bool = False) -> dict[str, Any]:
+def go_live(store: Path, candidate: Path, *, anyway: bool = False) -> None:
     """Let a bridge's new encoder answer beside the old one from now on. What it needs is made before, so that a server only
     opens it. Raises `InvalidInput` where the gate did not let it pass, unless `anyway`, or while another upgrade is under
     way."""
@@ -53,7 +53,6 @@ def go_live(store: Path, candidate: Path, *, anyway: bool = False) -> dict[str, 
     _prepared(opened, coming)
     opened.go_live(UPGRADE, part.folder)
     _tidied(opened, coming)
-    return status_of(store)
 
 
 def backfill(
@@ -64,7 +63,7 @@ def backfill(
     most: int | None = None,
     seed: int = 0,
     progress: Progress = lambda step, done: None,
-) -> dict[str, Any]:
+) -> None:
     """Embed by the new encoder what it has not embedded yet, `per_second` items at most, and `most` in all.
 
     "used" begins with what people took most and what is popular, "uncertain" with what is least like anything that is embedded
@@ -87,7 +86,6 @@ def backfill(
                 progress(name, len(some))
                 if per_second is not None:
                     time.sleep(max(0.0, len(some) / per_second - (time.monotonic() - began)))
-    return status_of(store)
 
 
 def finish(
@@ -97,7 +95,7 @@ def finish(
     budget: float = 0.015,
     anyway: bool = False,
     progress: Progress = lambda step, done: None,
-) -> dict[str, Any]:
+) -> None:
     """Let the new encoder answer alone, once it has embedded every item and the gate lets that pass. The old vectors stay where
     they are: `rollback` goes back to them. Raises `InvalidInput` where items are left, or the gate refuses and not `anyway`."""
     opened = Store.open(store, create=False)
@@ -123,22 +121,20 @@ def finish(
     _prepared(opened, encoder.new)
     opened.supersede(ENCODER, coming, ends=UPGRADE)
     _tidied(opened, encoder.new, encoder.old)
-    return status_of(store)
 
 
-def rollback(store: Path) -> dict[str, Any]:
+def rollback(store: Path) -> None:
     """Go back one step: to the old encoder alone while another is taking over, or to the one before when that was finished.
     Nothing that was embedded is lost. Raises `NotFound` where there is nothing to go back to."""
     opened = Store.open(store, create=False)
     if opened.live(UPGRADE) is not None:
         opened.retire(UPGRADE)
-        return status_of(store)
+        return
     before = opened.retired_parts(ENCODER).get(ENCODER)
     if before is None:
         raise NotFound("There is no upgrade to undo.", expected="one that is live, or was finished")
     _prepared(opened, OnnxEncoder.open(before, threads=2))  # embeds what was indexed since
     opened.restore(ENCODER)
-    return status_of(store)
 
 
 def status_of(store: Path) -> dict[str, Any]:
@@ -181,7 +177,7 @@ def _described(store: Store, folder: Path, live: Path | None) -> dict[str, Any]:
     return {
         "name": folder.name,
         "encoder": part.meta["encoder"],
-        "from": part.meta["old"],
+        "before": part.meta["old"],
         "created": part.created,
         "weight": part.meta["weight"],
         "how": part.meta["about"]["how"],

@@ -6,7 +6,7 @@ see it; and, with several domains, which of them is taken to be meant, a rule th
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from segue.encode.quantised import KIND as ENCODER
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import InvalidInput
-from segue.evolve.release import NOT_FOUND, Ranks, Verdict, gate
+from segue.evolve.release import NOT_FOUND, Case, Ranks, Verdict, gate
+from segue.recipes.upgrade.bridge import NewHalf
 from segue.recipes.upgrade.candidates import adopt_bridge, open_bridge
 from segue.recipes.upgrade.cases import Asked, Space, cases, ranks
 from segue.store import Store
@@ -62,11 +63,12 @@ def judge(
             seed=seed,
         )
         asked.sort(key=lambda one: one.domain)
-        now = _found(engine, asked, k, "now", progress)
         _check(engine, encoder)
+        cross = _cross_test(engine, asked, encoder, k)
+        now = _found(engine, asked, k, "now", progress)
         engine.domains.use(encoder)
         then = _found(engine, asked, k, "then", progress)
-    named = [one.case for one in asked]
+        named = _named(engine, asked)
     verdicts = {
         what: gate(named, now[what], then[what], k=1 if what == "domain" else k, budget=budget, seed=seed)
         for what in now
@@ -78,6 +80,7 @@ def judge(
         "time": time.time(),
         "left out": {name: len(numbers) for name, numbers in without.items()},
         "judgements": None if judgements is None else judgements.name,
+        "cross-test": cross,
         "verdicts": {what: _plain(verdict) for what, verdict in verdicts.items()},
     }
     _keep(opened, report)
@@ -121,6 +124,40 @@ def _found(engine: Engine, asked: Sequence[Asked], k: int, when: str, progress: 
         progress(f"asking, {when}", 1)
     found = {"vectors": _by_vectors(engine, asked), "answers": answers}
     return found if len(engine.domains.names()) == 1 else {**found, "domain": domains}
+
+
+def _named(engine: Engine, asked: Sequence[Asked]) -> list[Case]:
+    """The cases, with the titles of what they want."""
+    titles = {
+        (name, number): document.title
+        for name in engine.domains.names()
+        for number, document in engine.domains.get(name)
+        .snapshot.documents([one.number for one in asked if one.domain == name])
+        .items()
+    }
+    return [replace(one.case, wanted=titles[one.domain, one.number]) for one in asked]
+
+
+def _cross_test(engine: Engine, asked: Sequence[Asked], encoder: Encoder, k: int) -> list[dict[str, Any]]:
+    """Which share is found by queries of the one encoder among vectors of the other, by vectors alone: M(q, g)."""
+    old = engine.encoder
+    new = encoder.new if isinstance(encoder, BridgedEncoder) else encoder
+    weight = encoder.weight if isinstance(encoder, BridgedEncoder) else 1.0
+    by_way = []
+    for name in dict.fromkeys(one.domain for one in asked):
+        few, catalogue = [one for one in asked if one.domain == name], engine.domains.get(name)
+        texts, wanted = [one.case.text for one in few], np.array([one.number for one in few], dtype=np.int64)
+        stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
+        mapped = encoder.map if isinstance(encoder, BridgedEncoder) else (lambda vectors: vectors)
+        spaces = [Space(old.encode(texts), stored), Space(new.encode(texts), NewHalf(stored, incoming, mapped))]
+        ways = [(1.0, 0.0), (0.0, 1.0), (1 - weight, weight)]
+        by_way.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
+    found = (np.concatenate(by_way, axis=1) <= k).mean(axis=1)
+    rows = [("old", "old"), ("new", "mapped, or new"), ("both", "both")]
+    return [
+        {"queries": queries, "vectors": vectors, "found": round(float(share), 5)}
+        for (queries, vectors), share in zip(rows, found, strict=True)
+    ]
 
 
 def _by_vectors(engine: Engine, asked: Sequence[Asked]) -> Ranks:

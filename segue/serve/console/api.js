@@ -31,6 +31,13 @@ export const learning = () => call("v1/learning");
 
 export const understanding = () => call("v1/understanding");
 
+export const upgrades = () => call("v1/upgrades");
+
+/** One that the gate let pass. Takes some seconds where the catalogue is large. */
+export const goLive = (candidate) => call("v1/upgrades/live", { method: "POST", body: { candidate } });
+
+export const rollback = () => call("v1/upgrades/rollback", { method: "POST", body: {} });
+
 /** Takes some seconds. */
 export const policies = (domain, signal) =>
   call(`v1/learning/policies${domain ? `?domain=${encodeURIComponent(domain)}` : ""}`, { signal });

@@ -10,6 +10,7 @@ import { go, useRoute } from "./route.js";
 import { SearchPage } from "./search.js";
 import { ThemeToggle } from "./theme.js";
 import { Toast, useToast } from "./toast.js";
+import { UpgradesPage } from "./upgrades.js";
 
 /** A page is called with { route, match, say }; one with a `name` is in the menu, the `rest` of it where there is room. */
 const PAGES = [
@@ -18,6 +19,7 @@ const PAGES = [
   { path: /^\/answers\/(.+)$/, page: PastPage },
   { path: /^\/learning$/, page: LearningPage, name: "Learning", href: "#/learning" },
   { path: /^\/domains$/, page: DomainsPage, name: "Domains", href: "#/domains" },
+  { path: /^\/upgrades$/, page: UpgradesPage, name: "Upgrades", href: "#/upgrades" },
   { path: /^\/interface$/, page: InterfacePage, name: "API", href: "#/interface" },
 ];
 
