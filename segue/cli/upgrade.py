@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from segue.cli.common import json_option, print_json, store_option
+from segue.errors import InvalidInput
 from segue.recipes.progress import Steps
 from segue.recipes.upgrade import bridge as bridging
-from segue.recipes.upgrade import going_live
+from segue.recipes.upgrade import going_live, judge_others
 from segue.recipes.upgrade import judge as judging
 from segue.recipes.upgrade import plan as planning
+from segue.recipes.upgrade import report as reporting
+from segue.store import Store
 
 model_option = click.option(
     "--model",
@@ -124,7 +127,10 @@ def bridge(
 @candidate_option
 @judgements_option
 @budget_option
-@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 100), help="Found is: among the first K.")
+@click.option("--k", type=click.IntRange(1, 100), help="Found is: among the first K.  [default: 10, for a ranker 3]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Of readers: labelled requests that they did not learn from."
+)
 @queries_option
 @seed_option
 @json_option
@@ -135,7 +141,8 @@ def gate(
     candidate: Path,
     judgements: Path | None,
     budget: float,
-    k: int,
+    k: int | None,
+    data: Path | None,
     queries: int,
     seed: int,
     as_json: bool,
@@ -143,25 +150,35 @@ def gate(
     """May CANDIDATE go live? Names the queries that it breaks; exit code 1 where it breaks too many.
 
     Asked are judged queries, what people took for a query, and titles: what is right must stand among the first K, by vectors
-    alone and in the whole answer, and the right domain first. What was embedded to fit the bridge is not asked for. The report is
-    kept in the store, for `segue upgrade live` and the console.
+    alone and in the whole answer, and the right domain first. What was embedded to fit the bridge is not asked for. The report
+    is kept in the store, for `segue upgrade live` and the console.
+
+    CANDIDATE may also be a ranker (a folder among the store's artifacts), whose answers are compared with those of now; or a
+    folder of readers and re-rankers, which must read --data as well as those that are live.
 
     \b
     segue upgrade gate --store store --candidate bridge-0123456789abcdef
     segue upgrade gate --store store --candidate bridge-0123456789abcdef --judgements judged.tsv --json
+    segue upgrade gate --store store --candidate readers --data held-out.jsonl
     """
+    folder = Store.open(store, create=False).artifacts / candidate.name
+    folder = folder if folder.exists() else candidate
     with Steps(unit=" cases", quiet=as_json) as progress:
-        report = judging.judge(
-            store,
-            candidate,
-            judgements=judgements,
-            budget=budget,
-            k=k,
-            queries=queries,
-            seed=seed,
-            progress=progress,
-        )
-    _show(report, judging.as_text, as_json)
+        if judge_others.are_readers(folder):
+            report = judge_others.judge_readers(store, folder, _given(data), budget=budget, seed=seed)
+        else:
+            ranker = judge_others.is_ranker(folder)
+            report = (judge_others.judge_ranker if ranker else judging.judge)(
+                store,
+                folder if ranker else candidate,
+                judgements=judgements,
+                budget=budget,
+                k=k or (3 if ranker else 10),
+                queries=queries,
+                seed=seed,
+                progress=progress,
+            )
+    _show(report, reporting.as_text, as_json)
     context.exit(0 if report["passed"] else 1)
 
 
@@ -259,6 +276,16 @@ def rollback(store: Path, as_json: bool) -> None:
 def status(store: Path, as_json: bool) -> None:
     """Which encoder answers, which is to take over and how far it is, and what the gate said of each candidate."""
     _show_status(store, as_json)
+
+
+def _given(data: Path | None) -> Path:
+    if data is None:
+        raise InvalidInput(
+            "Readers are judged on labelled requests, and none were given.",
+            expected="requests that they did not learn from",
+            fix="pass --data FILE",
+        )
+    return data
 
 
 def _show_status(store: Path, as_json: bool) -> None:

@@ -164,6 +164,13 @@ class LiveRankers:
             elif domain not in self._opened or self._opened[domain][0] != folder:
                 self._opened[domain] = folder, self._open(domain, folder)
 
+    def use(self, domain: str, folder: Path) -> None:
+        """Let the ranker in `folder` order a domain here, whatever is live, until the next `refresh`. Raises what `Ranker.open`
+        raises, and `InvalidInput` for one of other features."""
+        ranker = Ranker.open(folder)
+        refuse_others(ranker, self._features)
+        self._opened[domain] = folder, ranker
+
     def rank(self, domain: str, learning: Mapping[str, Any]) -> Ranked | None:
         """The order of what the policy kept (`learning` is what it logs of it); None without a ranker that can be used.
 

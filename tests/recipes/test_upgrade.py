@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,20 @@ import torch
 from segue.encode.bridged import BridgedEncoder
 from segue.engine import Engine
 from segue.errors import InvalidInput, NotFound
+from segue.rank.ranker import Page, train
+from segue.recipes.learn import engine_features
 from segue.recipes.upgrade import bridge as bridging
 from segue.recipes.upgrade import plan
 from segue.recipes.upgrade.bridge import bridge
 from segue.recipes.upgrade.candidates import adopt_encoder
 from segue.recipes.upgrade.cases import Space, cases, half_of, ranks
 from segue.recipes.upgrade.going_live import as_text, backfill, finish, go_live, rollback, status_of
-from segue.recipes.upgrade.judge import judge, said_of
+from segue.recipes.upgrade.judge import judge
+from segue.recipes.upgrade.judge_others import judge_ranker, judge_readers
+from segue.recipes.upgrade.report import said_of
 from segue.recipes.use_encoder import use_encoder
 from segue.store import Store
+from segue.understand.reranker import Reranker
 from tests.test_cli import run
 from tests.tiny_bert import write as write_tiny_bert
 
@@ -307,3 +313,67 @@ def test_the_commands(store: Path, int8_folder: Path) -> None:
     assert run("upgrade", "rollback", "--store", store).exit_code == 0
     told = orjson.loads(run("upgrade", "status", "--store", store, "--json").stdout)
     assert told["candidates"][0]["gate"]["passed"]
+
+
+# -- what is no encoder -------------------------------------------------------------------------------------------------
+
+
+def test_readers_pass_the_same_gate(reading: Engine, taught: Path, tmp_path: Path) -> None:
+    store, data = reading.store.folder, taught.parent / "requests.jsonl"
+    report = judge_readers(store, taught, data, budget=0.05)
+    assert report["passed"]  # the same readers as those that are live
+    assert report["verdicts"]["requests"]["rate"]["value"] == 0
+    worse = Path(shutil.copytree(taught, tmp_path / "worse"))
+    place = worse / "rerankers" / "films"
+    reranker = Reranker.open(place)
+    weights = reranker.weights.copy()
+    weights[3] -= 100  # films are never meant
+    shutil.rmtree(place)
+    replace(reranker, weights=weights).write(place, name="films are never meant")
+    refused = judge_readers(store, worse, data, budget=0.05)
+    verdict = refused["verdicts"]["requests"]
+    assert not refused["passed"]
+    assert {one["case"]["group"] for one in verdict["broken"]} == {"films"}
+    assert verdict["groups"]["films"]["after"] == 0
+    told = run("upgrade", "gate", "--store", store, "--candidate", worse, "--data", data)
+    assert told.exit_code == 1
+    assert "requests read right" in told.output
+    assert "pass --data" in run("upgrade", "gate", "--store", store, "--candidate", worse).stderr
+
+
+def test_readers_need_some_to_be_compared_with(store: Path, taught: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="No reader is live"):
+        judge_readers(store, taught, taught.parent / "requests.jsonl")
+    nobody = tmp_path / "nobody.jsonl"
+    nobody.write_text('{"text": "hello", "domain": "nobody", "intent": "none"}\n')
+    with pytest.raises(InvalidInput, match="nobody only"):
+        judge_readers(store, taught, nobody)
+
+
+def test_a_ranker_passes_the_same_gate(store: Path) -> None:
+    with Engine.open(store) as engine:
+        features, pages = engine_features(), []
+        for place, film in enumerate(FILMS[:60]):
+            answer = engine.ask(str(film["title"]), domain="films")
+            engine.log.written()
+            event = engine.log.find(answer.id)
+            assert event is not None
+            learning = event.body["learning"]["films"]
+            rows = features.rows(learning)[learning["shown"]]
+            taken = np.arange(len(rows)) == len(rows) - 1  # always the last one
+            pages.append(Page(str(place), 0.0, rows, np.arange(1, len(rows) + 1), taken, None))
+        ranker = train(features, pages, debiasing="none", meta={"domain": "films"})
+        folder = engine.store.artifacts / "ranker-films-upside-down"
+        ranker.write(folder, name=folder.name)
+        before = engine.ask("The robot of Rome", domain="films")
+    report = judge_ranker(store, folder, queries=100)
+    verdict = report["verdicts"]["answers"]
+    assert not report["passed"]
+    assert verdict["right"][1] < verdict["right"][0]
+    assert verdict["k"] == 3
+    assert Store.open(store).live("ranker-films") is None  # nothing has changed
+    with Engine.open(store) as engine:
+        assert [one.id for one in engine.ask("The robot of Rome", domain="films").results] == [
+            one.id for one in before.results
+        ]
+    assert run("upgrade", "gate", "--store", store, "--candidate", folder.name, "--queries", "20").exit_code == 1

@@ -20,7 +20,8 @@ from segue.errors import InvalidInput, NotFound
 from segue.live_encoder import ENCODER, UPGRADE
 from segue.recipes.upgrade.bridge import most_used
 from segue.recipes.upgrade.candidates import adopt_bridge, not_taking_over, open_bridge
-from segue.recipes.upgrade.judge import judge, said_of
+from segue.recipes.upgrade.judge import judge
+from segue.recipes.upgrade.report import said_of
 from segue.records import Numbers
 from segue.retrieve.catalogue import Catalogue
 from segue.retrieve.catalogue.mixed import tidy

@@ -1,17 +1,15 @@
-"""The gate's report on a candidate: what a store would find with it and does not find now, and the other way round.
+"""The gate's report on an encoder: what a store would find with it and does not find now, and the other way round.
 
 Three verdicts, each on the same cases: the vector search alone, which is what an encoder changes; the whole answer, as people
 see it; and, with several domains, which of them is taken to be meant, a rule that was made on what the old encoder knew.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from segue import artifact
 from segue.artifact import Artifact
@@ -21,15 +19,14 @@ from segue.encode.quantised import KIND as ENCODER
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import InvalidInput
-from segue.evolve.release import NOT_FOUND, Case, Ranks, Verdict, gate
+from segue.evolve.release import NOT_FOUND, Case, Ranks, gate
 from segue.recipes.upgrade.bridge import NewHalf
 from segue.recipes.upgrade.candidates import adopt_bridge, open_bridge
 from segue.recipes.upgrade.cases import Asked, Space, cases, ranks
+from segue.recipes.upgrade.report import report
 from segue.store import Store
 
 Progress = Callable[[str, int], None]
-_SHOWN = 20
-"""Broken cases that the report lists of each verdict."""
 
 
 def judge(
@@ -73,18 +70,12 @@ def judge(
         what: gate(named, now[what], then[what], k=1 if what == "domain" else k, budget=budget, seed=seed)
         for what in now
     }
-    report = {
-        "candidate": part.folder.name,
-        "kind": part.kind,
-        "passed": all(verdict.passed for verdict in verdicts.values()),
-        "time": time.time(),
+    about = {
         "left out": {name: len(numbers) for name, numbers in without.items()},
         "judgements": None if judgements is None else judgements.name,
         "cross-test": cross,
-        "verdicts": {what: _plain(verdict) for what, verdict in verdicts.items()},
     }
-    _keep(opened, report)
-    return report
+    return report(opened, part.folder.name, part.kind, verdicts, **about)
 
 
 def _candidate(store: Store, candidate: Path, now: Encoder) -> tuple[Artifact, Encoder]:
@@ -168,62 +159,3 @@ def _by_vectors(engine: Engine, asked: Sequence[Asked]) -> Ranks:
         space = Space(snapshot.encoder.encode([one.case.text for one in few]), snapshot.vectors)
         found.append(ranks([space], [(1.0,)], snapshot.numbers, wanted)[0])
     return np.concatenate(found)
-
-
-def _plain(verdict: Verdict) -> dict[str, Any]:
-    body = asdict(verdict)
-    return {**body, "lost": len(verdict.broken), "broken": body["broken"][:_SHOWN]}
-
-
-# -- what was said --------------------------------------------------------------------------------------------------------
-
-
-def _keep(store: Store, report: Mapping[str, Any]) -> None:
-    store.upgrades.mkdir(exist_ok=True)
-    file = store.upgrades / f"{report['candidate']}.json"
-    temporary = file.with_suffix(".new")
-    temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2))
-    temporary.replace(file)
-
-
-def said_of(store: Store, candidate: str) -> dict[str, Any] | None:
-    """What the gate last said of a candidate, by its name; None where it was not asked."""
-    file = store.upgrades / f"{Path(candidate).name}.json"
-    if not file.exists():
-        return None
-    try:
-        report: dict[str, Any] = orjson.loads(file.read_bytes())
-    except orjson.JSONDecodeError:
-        return None
-    return report
-
-
-_TITLES = {
-    "vectors": "by vectors alone",
-    "answers": "in the whole answer",
-    "domain": "the right domain first",
-}
-
-
-def as_text(report: Mapping[str, Any]) -> str:
-    """The report for people: what breaks is named."""
-    lines = [f"{report['candidate']}: {'PASSED' if report['passed'] else 'REFUSED'}"]
-    for what, verdict in report["verdicts"].items():
-        before, after = verdict["right"]
-        mark = "passes" if verdict["passed"] else "refused"
-        lines.append(
-            f"  {_TITLES[what]}: {before:.1%} before, {after:.1%} then, of {verdict['cases']:,} cases; "
-            f"{mark}: {verdict['reason']}"
-        )
-        for name, group in verdict["groups"].items():
-            lines.append(
-                f"    {name}: {group['before']:.1%} → {group['after']:.1%} of {group['cases']:,}, lost {group['negative']:.2%}"
-            )
-        for one in verdict["broken"][:5]:
-            then = f"rank {one['after']}" if one["after"] else "not found"
-            lines.append(
-                f"    lost: {one['case']['text']!r} found {one['case']['wanted']} at {one['before']}, then {then}"
-            )
-        if verdict["lost"] > 5:
-            lines.append(f"    … and {verdict['lost'] - 5:,} more")
-    return "\n".join(lines)

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -139,17 +139,17 @@ class Catalogue:
 
     def refresh(self) -> bool:
         """Take up what another process has published, and now and then what it has embedded anew; True if there was something."""
-        if self._text.version == self.snapshot.version and not self._renewed():
+        if self._text.version != self.snapshot.version:
+            self.snapshot = self._snapshot()
+            return True
+        if not isinstance(self._vectors, MixedFile) or time.monotonic() < self._look_again:
+            return False
+        if self._vectors.state == self.snapshot.vectors.state:
             return False
         started = time.monotonic()
-        self.snapshot = self._snapshot()
+        self.snapshot = replace(self.snapshot, vectors=self._searcher(self.snapshot.numbers))
         self._look_again = time.monotonic() + _CALM * (time.monotonic() - started)
         return True
-
-    def _renewed(self) -> bool:
-        """Whether vectors have changed since. A new snapshot of many items takes a while: it is no time to look before long."""
-        calm = time.monotonic() >= self._look_again
-        return calm and isinstance(self._vectors, MixedFile) and self._vectors.state != self.snapshot.vectors.state
 
     def use(self, encoder: Encoder) -> None:
         """Search and embed by another encoder from now on; requests that are under way keep the snapshot that they have."""
@@ -370,17 +370,15 @@ class Catalogue:
 
     def _snapshot(self) -> Snapshot:
         version = self._text.version  # that of the rows, but while another process is still writing
-        state = self._vectors.state  # looked up before the rows: what changes in between is taken up the next time
         settings = self._items.state("settings", _NO_SETTINGS)
         numbers, popularity = self._items.alive(version)
         shares = popularity_shares(popularity, settings["scale"])
         top = np.lexsort((numbers, -shares))[:1000]
-        self._ivf = open_ivf(self._vectors.folder, self._ivf)
         return Snapshot(
             domain=self.domain,
             version=version,
             text=self._text.searcher(),
-            vectors=VectorSearcher(self._vectors.rows(), numbers, self._ivf, state),
+            vectors=self._searcher(numbers),
             numbers=numbers,
             shares=shares,
             popular=Candidates("popular", numbers[top], shares[top]),
@@ -390,6 +388,11 @@ class Catalogue:
             items=self._items,
             encoder=self._encoder,
         )
+
+    def _searcher(self, numbers: Numbers) -> VectorSearcher:
+        state = self._vectors.state  # looked up before the rows: what changes in between is taken up the next time
+        self._ivf = open_ivf(self._vectors.folder, self._ivf)
+        return VectorSearcher(self._vectors.rows(), numbers, self._ivf, state)
 
     def _new(self, numbers: Numbers) -> Numbers:
         """The last numbers that are neither of the first version nor updates; only the last few thousand are looked at."""
