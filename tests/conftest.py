@@ -18,6 +18,7 @@ from segue.understand.interpreter import REPORTS, RERANKERS
 from tests.spoken import write
 from tests.spoken_at_home import UTTERANCES
 from tests.tiny_bert import write as write_tiny_bert
+from tests.upgradable import make as make_upgradable
 
 
 @pytest.fixture(scope="session")
@@ -165,6 +166,12 @@ def engine(tmp_path: Path, encoder: OnnxEncoder) -> Iterator[Engine]:
         opened.index(FILMS, domain="films")
         opened.index(BOOKS, domain="books")
         yield opened
+
+
+@pytest.fixture(scope="session")
+def upgradable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose encoder can be replaced; to be copied before anything is done with it."""
+    return make_upgradable(tmp_path_factory.mktemp("upgradable"))
 
 
 @pytest.fixture(scope="session")

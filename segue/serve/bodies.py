@@ -63,7 +63,11 @@ class GoLive(_Body):
     """The candidate that is to take over."""
 
     candidate: Annotated[
-        Text, Field(description="Its name among the store's artifacts, such as bridge-0123456789abcdef.")
+        str,
+        Field(
+            pattern=r"^bridge-[0-9a-f]{16}$",
+            description="Its name among the store's artifacts, such as bridge-0123456789abcdef.",
+        ),
     ]
 
 

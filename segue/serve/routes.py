@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path as PlainPath
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -103,7 +102,9 @@ class Routes:
 
         One that the gate let pass: its encoder answers at once, beside the one before it.
         """
-        return await self._after(partial(go_live, self._engine.store.folder, PlainPath(body.candidate)))
+        return await self._after(
+            partial(go_live, self._engine.store.folder, self._engine.store.artifacts / body.candidate)
+        )
 
     async def rollback(self) -> Response:
         """Go back one step

@@ -3,14 +3,12 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
-import torch
 
 from segue.encode.bridged import BridgedEncoder
 from segue.engine import Engine
@@ -30,42 +28,12 @@ from segue.recipes.use_encoder import use_encoder
 from segue.store import Store
 from segue.understand.reranker import Reranker
 from tests.test_cli import run
-from tests.tiny_bert import write as write_tiny_bert
-
-WHO = ("pilot", "baker", "widow", "sailor", "teacher", "robot", "dragon", "spy", "singer", "doctor", "ghost", "farmer")
-WHERE = (
-    "Paris",
-    "the desert",
-    "space",
-    "a lighthouse",
-    "the jungle",
-    "Tokyo",
-    "a submarine",
-    "the circus",
-    "Rome",
-    "the moon",
-)
-FILMS = [
-    {"id": f"f{place}", "title": f"The {who} of {where}", "votes": 1000 - place}
-    for place, (who, where) in enumerate(product(WHO, WHERE))
-]
-
-
-@pytest.fixture(scope="session")
-def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 films, embedded by a small network of random weights, always the same."""
-    folder = tmp_path_factory.mktemp("upgraded")
-    torch.manual_seed(0)
-    (folder / "tiny").mkdir()
-    use_encoder(Store.open(folder / "store"), write_tiny_bert(folder / "tiny"))
-    with Engine.open(folder / "store") as engine:
-        engine.index(FILMS, domain="films")
-    return folder / "store"
+from tests.upgradable import FILMS
 
 
 @pytest.fixture
-def store(as_it_was: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(as_it_was, tmp_path / "store")
+def store(upgradable: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(upgradable, tmp_path / "store")
 
 
 @pytest.fixture

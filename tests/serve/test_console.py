@@ -1,10 +1,12 @@
 """The console in a real browser, over a real server: what a person sees, presses and hears."""
 
 import re
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +18,9 @@ from playwright.sync_api import Browser, Dialog, Page, Route, expect, sync_playw
 from segue.engine import Engine
 from segue.live_readers import retire
 from segue.recipes import learning_report
+from segue.recipes.upgrade.bridge import bridge
+from segue.recipes.upgrade.going_live import backfill
+from segue.recipes.upgrade.judge import judge
 from segue.serve.http import make_app
 from tests.spoken_at_home import UTTERANCES
 
@@ -76,6 +81,8 @@ class Window:
     page: Page
     address: str
     complaints: list[str] = field(default_factory=list)
+    agrees: bool = False
+    """To what it is asked."""
 
     def open(self, place: str = "") -> None:
         self.page.goto(self.address + place)
@@ -121,6 +128,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def address(engine: Engine) -> Iterator[str]:
+    with served(engine) as address:
+        yield address
+
+
+@contextmanager
+def served(engine: Engine) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(make_app(engine), log_level="warning", ws="none", lifespan="off"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -145,9 +158,15 @@ def window(browser: Browser, address: str) -> Iterator[Window]:
         "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
     )
     page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
-    page.on("request", lambda request: None if request.url.startswith(address) else complaints.append(request.url))
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith(window.address) else complaints.append(request.url),
+    )
 
     def refuse(dialog: Dialog) -> None:
+        if window.agrees:
+            dialog.accept()
+            return
         complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
@@ -688,3 +707,39 @@ def test_what_is_nobodys_is_said(window: Window) -> None:
     window.page.route("**/v1/requests", nobodys)
     window.ask("love")
     expect(window.page.get_by_text("Nothing here is likely what you mean")).to_be_visible()
+
+
+def test_a_candidate_goes_live_and_back(window: Window, upgradable: Path, int8_folder: Path, tmp_path: Path) -> None:
+    page = window.page
+    window.open("#/upgrades")
+    expect(page.locator("#start-upgrade")).to_have_text("Replace the encoder without a re-index")
+    store = Path(shutil.copytree(upgradable, tmp_path / "upgraded"))
+    refused, passed = (
+        str(bridge(store, int8_folder, share=0.5, how=how)["candidate"]) for how in ("procrustes", "fusion")
+    )
+    judge(store, Path(refused))  # too few cases to be sure
+    judge(store, Path(passed), budget=0.2)
+    window.agrees = True
+    with Engine.open(store) as engine, served(engine) as window.address:
+        window.open("#/upgrades")
+        one, other = (page.locator(f'[data-candidate="{name}"]') for name in (passed, refused))
+        expect(other.locator(".state")).to_have_text("refused")
+        expect(other.get_by_role("button", name="Go live")).to_have_count(0)
+        expect(one.locator(".cross-test tbody tr")).to_have_count(3)
+        expect(one.locator(".verdicts")).to_contain_text("by vectors alone")
+        one.get_by_role("button", name="Go live").click()
+        expect(page.locator(".backfill")).to_contain_text("60 of 120")
+        expect(page.locator(".lineage li")).to_have_count(2)
+        backfill(store, most=30)  # by another process, as it were: the page notices by itself
+        expect(page.locator(".backfill")).to_contain_text("90 of 120")
+        assert page.evaluate(LOW_CONTRAST) == []
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert window.fits()
+        window.open("#/")
+        window.ask("robot in Rome")
+        assert window.titles("films")[0] == "The robot of Rome"
+        window.open("#/upgrades")
+        page.get_by_role("button", name="Roll back").click()
+        expect(page.locator(".lineage li")).to_have_count(1)
+        expect(one.get_by_role("button", name="Go live")).to_be_visible()
+    window.address = "about:"

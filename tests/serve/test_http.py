@@ -1,6 +1,8 @@
 """The HTTP interface, in process."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -21,6 +23,8 @@ from segue.engine import Engine
 from segue.errors import Corrupt, Unavailable
 from segue.live_readers import retire
 from segue.recipes import learning_report
+from segue.recipes.upgrade.bridge import bridge
+from segue.recipes.upgrade.judge import judge
 from segue.serve import bodies
 from segue.serve.http import LONGEST_BODY, make_app
 from segue.serve.problems import problem
@@ -36,6 +40,9 @@ ROUTES = [
     ("GET", "/v1/learning"),
     ("GET", "/v1/learning/policies"),
     ("GET", "/v1/understanding"),
+    ("GET", "/v1/upgrades"),
+    ("POST", "/v1/upgrades/live"),
+    ("POST", "/v1/upgrades/rollback"),
     ("PUT", "/v1/domains/{domain}/items"),
     ("DELETE", "/v1/domains/{domain}/items"),
     ("GET", "/healthz"),
@@ -187,6 +194,32 @@ def test_what_understands_requests(client: TestClient, engine: Engine, request: 
     retire(engine.store, "films")
     assert client.get("/v1/understanding").json()["domains"][1]["state"] == "retired"
     assert {one["domain"] for one in ask(client, "mary poppins")["hypotheses"]} == {"books", "home"}
+
+
+def test_an_encoder_takes_over_and_is_taken_back(upgradable: Path, int8_folder: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(upgradable, tmp_path / "upgraded"))
+    candidate = bridge(store, int8_folder, share=0.5)["candidate"]
+    judge(store, Path(candidate))  # too few cases to be sure: refused
+    with Engine.open(store) as engine, TestClient(make_app(engine), base_url="http://localhost") as client:
+        before = client.get("/v1/upgrades").json()
+        bodies.UpgradesBody.model_validate(before)
+        assert before["upgrade"] is None
+        check_problem(client.post("/v1/upgrades/rollback", json={}), 404)
+        check_problem(client.post("/v1/upgrades/live", json={"candidate": "bridge-0123456789abcdef"}), 404)
+        check_problem(client.post("/v1/upgrades/live", json={"candidate": "../../elsewhere"}), 422)
+        check_problem(client.post("/v1/upgrades/live", json={"candidate": candidate}), 422)
+        judge(store, Path(candidate), budget=0.2)
+        live = client.post("/v1/upgrades/live", json={"candidate": candidate}).json()
+        bodies.UpgradesBody.model_validate(live)
+        assert live["upgrade"]["name"] == candidate
+        assert live["domains"] == [{"domain": "films", "items": 120, "embedded": 60}]
+        assert ask(client, "the robot of Rome")["results"][0]["title"] == "The robot of Rome"
+        added = client.put("/v1/domains/films/items", json={"items": [{"id": "x", "title": "A robot in Rome"}]})
+        assert added.json()["added"] == 1
+        back = client.post("/v1/upgrades/rollback", json={}).json()
+        assert (back["upgrade"], back["domains"]) == (None, [])
+        titles = {one["title"] for one in ask(client, "robot in Rome")["results"][:3]}
+        assert "A robot in Rome" in titles
 
 
 def test_domains_actions_and_health(client: TestClient) -> None:
