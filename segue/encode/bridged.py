@@ -1,8 +1,9 @@
 """An encoder that takes over from another while the other's vectors stay: queries by both, items by whichever embedded them.
 
-score(query, item) = (1 − weight) · cos(old(q), old(i)) + weight · cos(new(q), new(i)), where new(i) is mapped from old(i) until
-the item is embedded anew. Both sides are one unit vector, [√(1 − weight) · old, √weight · new], whose product is that sum:
-whatever searches by cosine searches by it. With weight 1 only the new encoder is asked.
+score(query, item) = (1 − w) · cos(old(q), old(i)) + w · cos(new(q), new(i)), where new(i) is mapped from old(i), and w is
+`weight`, until the item is embedded anew; from then on w is `real`: a mapped vector is worth less. The score is one product,
+[√(1 − weight) · old, √weight · new] of the query with a row of the item that makes it that sum, so that whatever searches by a
+product searches by it. With weight 1 only the new encoder is asked.
 
 `segue.evolve.bridges` fits the map, and says what others do. No torch here: serving imports this file.
 """
@@ -27,18 +28,31 @@ _CALIBRATED = "calibrated-"
 class BridgedEncoder:
     """Both encoders, and the map between them. May be shared by threads."""
 
-    def __init__(self, old: Encoder, new: Encoder, matrix: NDArray[np.float32], weight: float, *, name: str) -> None:
-        """`matrix` [d_old, d_new] maps old vectors to the new space; `name` is of this bridge alone. Raises `InvalidInput` for
-        a map of another shape, or a weight that is not above 0 and at most 1."""
+    def __init__(
+        self,
+        old: Encoder,
+        new: Encoder,
+        matrix: NDArray[np.float32],
+        weight: float,
+        real: float | None = None,
+        *,
+        name: str,
+    ) -> None:
+        """`matrix` [d_old, d_new] maps old vectors to the new space; `real` is None for the same as `weight`; `name` is of this
+        bridge alone. Raises `InvalidInput` for a map of another shape, or weights that are not above 0, 1 at most and
+        ascending."""
         if matrix.shape != (old.dimensions, new.dimensions) or not np.isfinite(matrix).all():
             raise InvalidInput(
                 f"The map has the shape {matrix.shape}.", expected=f"{(old.dimensions, new.dimensions)}, finite numbers"
             )
-        if not 0 < weight <= 1:
-            raise InvalidInput(f"The weight is {weight}.", expected="above 0, and 1 at most: the new encoder alone")
-        self.old, self.new, self.weight = old, new, weight
+        real = weight if real is None else real
+        if not 0 < weight <= real <= 1:
+            raise InvalidInput(
+                f"The weight is {weight} for mapped vectors and {real} for real ones.",
+                expected="above 0, no less for real ones, and 1 at most: the new encoder alone",
+            )
+        self.old, self.new, self.weight, self.real = old, new, weight, real
         self._matrix = matrix
-        self._halves = np.sqrt(1 - weight, dtype=np.float32), np.sqrt(weight, dtype=np.float32)
         self.name = name
 
     @property
@@ -50,15 +64,21 @@ class BridgedEncoder:
         return f"{self.name} {self.old.fingerprint[:16]} {self.new.fingerprint[:16]}"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """`n` texts → unit rows, float32 [n, dimensions]. Raises what the encoders raise."""
+        """Queries: `n` texts → unit rows, float32 [n, dimensions]. Raises what the encoders raise."""
         new = self.new.encode(texts)
-        return new if self.weight == 1 else self.joined(self.old.encode(texts), new)
-
-    def joined(self, old: Vectors, new: Vectors) -> Vectors:
-        """Both encoders' vectors of the same texts, [n, d_old] and [n, d_new], as one row each, [n, dimensions]."""
         if self.weight == 1:
             return new
-        return np.concatenate([self._halves[0] * old, self._halves[1] * new], axis=1)
+        parts = [np.sqrt(1 - self.weight) * self.old.encode(texts), np.sqrt(self.weight) * new]
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def rows(self, old: Vectors, new: Vectors, real: NDArray[np.bool_]) -> Vectors:
+        """Items: both encoders' vectors of the same, [n, d_old] and [n, d_new], and which of the new ones are `real` [n], as
+        rows [n, dimensions]: of unit length where they are mapped, so that both spaces are of use; longer where not."""
+        if self.weight == 1:
+            return new
+        weights = np.where(real, self.real, self.weight)[:, None]
+        parts = [(1 - weights) / np.sqrt(1 - self.weight) * old, weights / np.sqrt(self.weight) * new]
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def map(self, old: Vectors) -> Vectors:
         """Old vectors in the new space, [n, d_old] → [n, d_new], at unit length."""
@@ -70,7 +90,7 @@ class BridgedEncoder:
 def write(
     folder: Path,
     matrix: NDArray[np.float32],
-    weight: float,
+    weights: tuple[float, float],
     calibrated: Mapping[str, NDArray[np.int64]],
     *,
     old: Encoder,
@@ -78,10 +98,12 @@ def write(
     name: str,
     about: dict[str, object],
 ) -> Artifact:
-    """Keep a bridge between the encoder `old` and the artifact of the one that takes over: `calibrated` are the numbers of the
-    items that it was fitted on, by domain, and `about` is told with it. Raises what `artifact.write` raises."""
+    """Keep a bridge between the encoder `old` and the artifact of the one that takes over, with the weights of mapped and of
+    real vectors: `calibrated` are the numbers of the items that it was fitted on, by domain, and `about` is told with it.
+    Raises what `artifact.write` raises."""
     meta = {
-        "weight": weight,
+        "weight": weights[0],
+        "real": weights[1],
         "old": old.fingerprint,
         "new": new.hash,
         "encoder": new.folder.name,
@@ -95,7 +117,7 @@ def write(
 def encoder_of(part: Artifact) -> Path:
     """The folder of the encoder that takes over by the bridge `part`: it lies beside it. Raises `Corrupt`."""
     match dict(part.meta):
-        case {"encoder": str(name), "weight": float() | int(), "old": str(), "new": str()}:
+        case {"encoder": str(name), "weight": float() | int(), "real": float() | int(), "old": str(), "new": str()}:
             return part.folder.parent / Path(name).name
     raise Corrupt(f"{part.folder} does not say what it bridges.", fix="make it again: segue upgrade bridge")
 
@@ -118,6 +140,5 @@ def bridged(part: Artifact, old: Encoder, new: Encoder) -> BridgedEncoder:
             expected=f"from {part.meta['old'][:12]} to {part.meta['new'][:12]}",
             fix="make it again between the store's encoder and the new one: segue upgrade bridge",
         )
-    return BridgedEncoder(
-        old, new, part.tensors()[_MATRIX], float(part.meta["weight"]), name=f"bridge-{part.hash[:16]}"
-    )
+    weight, real = float(part.meta["weight"]), float(part.meta["real"])
+    return BridgedEncoder(old, new, part.tensors()[_MATRIX], weight, real, name=f"bridge-{part.hash[:16]}")

@@ -72,25 +72,32 @@ def ridge(source: Vectors, target: Vectors, *, penalties: Sequence[float] = _PEN
 class Fusion:
     """The old score counts beside the new encoder's, whether an item's new vector is mapped or real.
 
-    score(q, g) = (1 − weight) · cos(old(q), old(g)) + weight · cos(new(q), new(g)). It is one product of two vectors, so that
-    any index can search it: `queries` and `gallery` make them, [.., d_old + d_new].
+    score(q, g) = (1 − w) · cos(old(q), old(g)) + w · cos(new(q), new(g)), where w is `weight` for items whose new vector is
+    mapped and `real` for those that the new encoder has embedded, None for the same: a mapped vector is worth less. It is one
+    product of two vectors, so that any index can search it: `queries` and `gallery` make them, [.., d_old + d_new].
     """
 
     weight: float
+    real: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight <= 1:
-            raise InvalidInput(
-                f"The weight is {self.weight}.", expected="0, the old score alone, to 1, the new one alone"
-            )
+        for weight in (self.weight, self.weight if self.real is None else self.real):
+            if not 0 <= weight <= 1:
+                raise InvalidInput(
+                    f"The weight is {weight}.", expected="0, the old score alone, to 1, the new one alone"
+                )
 
     def queries(self, old: Vectors, new: Vectors) -> Vectors:
         """Of the old and the new vectors of the same queries, [b, d_old] and [b, d_new]."""
-        return np.concatenate([(1 - self.weight) * old, self.weight * new], axis=1, dtype=np.float32)
-
-    def gallery(self, old: Vectors, new: Vectors) -> Vectors:
-        """Of stored vectors [n, d_old] and the new ones of the same items, mapped (`LinearMap`) or real, [n, d_new]."""
         return np.concatenate([old, new], axis=1)
+
+    def gallery(self, old: Vectors, new: Vectors, real: NDArray[np.bool_] | None = None) -> Vectors:
+        """Of stored vectors [n, d_old] and the new ones of the same items, [n, d_new]; `real` [n] says which of these are not
+        mapped."""
+        weights = np.full(len(old), self.weight, dtype=np.float32)
+        if real is not None and self.real is not None:
+            weights[real] = self.real
+        return np.concatenate([(1 - weights)[:, None] * old, weights[:, None] * new], axis=1)
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -277,7 +277,10 @@ class CandidateBody(BaseModel):
     encoder: str = Field(description="The folder of the encoder among the store's artifacts.")
     before: str = Field(description="The content's hash of the encoder that it takes over from.")
     created: float = Field(description="Seconds since 1970.")
-    weight: float = Field(description="How much the new encoder's score counts, of 1.")
+    weight: float = Field(
+        description="How much the new encoder's score counts, of 1, where an item's vector is mapped."
+    )
+    real: float = Field(description="The same where it has embedded the item.")
     how: str
     calibrated: dict[str, int] = Field(description="By domain, how many items were embedded to fit it.")
     live: bool

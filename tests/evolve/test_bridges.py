@@ -66,6 +66,17 @@ def test_fusion_is_one_product() -> None:
     np.testing.assert_allclose(alone, old_queries @ stored.T, atol=1e-6)
 
 
+def test_real_vectors_may_count_more_than_mapped_ones() -> None:
+    old_queries, new_queries, stored, new = drawn(3, 4), drawn(3, 6, seed=1), drawn(5, 4, seed=2), drawn(5, 6, seed=3)
+    real = np.array([True, False, False, True, False])
+    fusion = Fusion(0.2, 0.9)
+    found = fusion.queries(old_queries, new_queries) @ fusion.gallery(stored, new, real).T
+    for item in range(5):
+        weight = 0.9 if real[item] else 0.2
+        wanted = (1 - weight) * old_queries @ stored[item] + weight * new_queries @ new[item]
+        np.testing.assert_allclose(found[:, item], wanted, atol=1e-6)
+
+
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(InvalidInput, match="shapes"):
         procrustes(drawn(3, 4), drawn(2, 4))
@@ -77,6 +88,8 @@ def test_what_does_not_fit_is_said() -> None:
         ridge(drawn(3, 4), drawn(3, 4), penalties=())
     with pytest.raises(InvalidInput, match="weight"):
         Fusion(1.5)
+    with pytest.raises(InvalidInput, match="weight"):
+        Fusion(0.5, -0.1)
     with pytest.raises(InvalidInput, match=r"\[n, 2\]"):
         LinearMap(drawn(2, 2))(drawn(3, 4))
     assert unit(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]

@@ -211,7 +211,8 @@ def test_ranks_are_those_of_a_loop() -> None:
 
 def test_the_weight_is_the_best_that_the_gate_lets_pass() -> None:
     def tried(weight: float, passed: bool, found: float, rank: float) -> dict[str, Any]:
-        return {"weight": weight, "passed": passed, "found": found, "found before": 0.5, "reciprocal rank": rank}
+        asked = {"passed": passed, "found": found, "found before": 0.5, "reciprocal rank": rank}
+        return {"weight": weight, "real": 2 * weight, **asked}
 
     some = [
         tried(0.1, True, 0.5, 0.3),
@@ -219,8 +220,8 @@ def test_the_weight_is_the_best_that_the_gate_lets_pass() -> None:
         tried(0.5, False, 0.7, 0.9),
         tried(1.0, True, 0.4, 0.8),
     ]
-    assert bridging._chosen(some) == 0.3
-    assert bridging._chosen([tried(0.1, False, 0.6, 0.4), tried(0.3, False, 0.7, 0.5)]) == 0.1
+    assert bridging._chosen(some) == (0.3, 0.6)
+    assert bridging._chosen([tried(0.1, False, 0.6, 0.4), tried(0.3, False, 0.7, 0.5)]) == (0.1, 0.2)
 
 
 def test_what_cannot_be_done_is_said(store: Path, int8_folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from segue.errors import InvalidInput
 from segue.evolve.bridges import LinearMap, procrustes, ridge
 from segue.evolve.release import gate
 from segue.recipes.upgrade.candidates import adopt_encoder, not_taking_over
-from segue.recipes.upgrade.cases import Asked, Space, cases, ranks
+from segue.recipes.upgrade.cases import Asked, Space, Vectors, cases, ranks
 from segue.records import Numbers
 from segue.retrieve.catalogue.mixed import Incoming
 from segue.retrieve.catalogue.vectors import Floats, VectorSearcher
@@ -29,7 +29,8 @@ from segue.store import Store
 How = Literal["fusion", "ridge", "procrustes", "compatible"]
 Progress = Callable[[str, int], None]
 
-WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+PAIRS = tuple((mapped, real) for mapped in WEIGHTS for real in WEIGHTS if mapped <= real)
 FEWEST = 50
 """Items that both encoders must have embedded, at the least, to fit a map."""
 
@@ -68,13 +69,10 @@ def bridge(
         _check(engine, old, new, how)
         calibrated = {} if how == "compatible" else _calibrated(engine, new, share, seed, progress)
         matrix = _fitted(engine, new, calibrated, how)
-        asked = cases(
-            engine, judgements=judgements, half="validation", most=queries, without=_sets(calibrated), seed=seed
-        )
-        ways = WEIGHTS if how == "fusion" else (1.0,)
+        asked = cases(engine, judgements=judgements, half="validation", most=queries, without={}, seed=seed)
         progress("judging", 0)
-        tried = _tried(engine, asked, old, new, matrix, ways, budget)
-        weight = _chosen(tried)
+        tried = _tried(engine, asked, new, matrix, calibrated, PAIRS if how == "fusion" else ((1.0, 1.0),), budget)
+        weights = _chosen(tried)
         about: dict[str, object] = {
             "how": how,
             "calibrated": {name: len(numbers) for name, numbers in calibrated.items()},
@@ -82,13 +80,13 @@ def bridge(
             "validation": {"cases": len(asked), "weights": tried},
             "seed": seed,
         }
-        key = sha256(matrix.tobytes() + repr((weight, old.fingerprint, coming.hash, how, about)).encode()).hexdigest()[
+        key = sha256(matrix.tobytes() + repr((weights, old.fingerprint, coming.hash, how, about)).encode()).hexdigest()[
             :16
         ]
         folder = opened.artifacts / f"bridge-{key}"
         if not folder.exists():
-            bridged.write(folder, matrix, weight, calibrated, old=old, new=coming, name=how, about=about)
-    return {"candidate": folder.name, "encoder": coming.folder.name, "weight": weight, **about}
+            bridged.write(folder, matrix, weights, calibrated, old=old, new=coming, name=how, about=about)
+    return {"candidate": folder.name, "encoder": coming.folder.name, "weight": weights[0], "real": weights[1], **about}
 
 
 def _check(engine: Engine, old: Encoder, new: Encoder, how: How) -> None:
@@ -154,32 +152,42 @@ def _fitted(engine: Engine, new: Encoder, calibrated: Mapping[str, Numbers], how
 def _tried(
     engine: Engine,
     asked: Sequence[Asked],
-    old: Encoder,
     new: Encoder,
     matrix: NDArray[np.float32],
-    weights: Sequence[float],
+    calibrated: Mapping[str, Numbers],
+    pairs: Sequence[tuple[float, float]],
     budget: float,
 ) -> list[dict[str, Any]]:
-    """What each weight finds on the validation cases, and whether the gate would open."""
-    ways = [(1.0, 0.0), *((1 - weight, weight) for weight in weights)]
+    """What each pair of weights, of mapped vectors and of real ones, finds on the validation cases, and whether the gate would
+    open; items that were embedded to fit the map say how much is gained, and nothing of what is lost."""
+    ways = [(1.0, 1.0, 0.0, 0.0), *((1 - mapped, 1 - real, mapped, real) for mapped, real in pairs)]
     order, found = list[Asked](), []
     for name in sorted({one.domain for one in asked}):
         catalogue, few = engine.domains.get(name), [one for one in asked if one.domain == name]
         texts, wanted = [one.case.text for one in few], np.array([one.number for one in few], dtype=np.int64)
         stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
-        spaces = [
-            Space(old.encode(texts), stored),
-            Space(new.encode(texts), NewHalf(stored, incoming, LinearMap(matrix))),
-        ]
+        by_old, by_new = engine.encoder.encode(texts), new.encode(texts)
+        halves = ((by_old, stored), (by_new, NewHalf(stored, incoming, LinearMap(matrix))))
+        spaces = [Space(queries, Some(items, incoming, real)) for queries, items in halves for real in (False, True)]
         found.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
         order += few
     before, *after = np.concatenate(found, axis=1)
+    own = {(name, number) for name, numbers in calibrated.items() for number in numbers.tolist()}
+    counts = np.array([(one.domain, one.number) not in own for one in order])
+    if not counts.any():
+        raise InvalidInput(
+            "Every item that validation could ask for was embedded to fit the map.",
+            expected="items that were not, so that what is lost can be seen",
+            fix="embed a smaller --share, or pass --judgements",
+        )
+    named = [one.case for one, counted in zip(order, counts.tolist(), strict=True) if counted]
     tried = []
-    for weight, now in zip(weights, after, strict=True):
-        verdict = gate([one.case for one in order], before, now, budget=budget)
+    for (mapped, real), now in zip(pairs, after, strict=True):
+        verdict = gate(named, before[counts], now[counts], budget=budget)
         tried.append(
             {
-                "weight": weight,
+                "weight": mapped,
+                "real": real,
                 "passed": verdict.passed,
                 "lost": round(verdict.rate.value, 5),
                 "at most": round(verdict.rate.high, 5),
@@ -206,24 +214,35 @@ class NewHalf:
         return vectors
 
 
-def _chosen(tried: Sequence[Mapping[str, Any]]) -> float:
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Of items that the new encoder has embedded (`real`), or of the others, their vectors; 0 for the rest."""
+
+    items: Vectors
+    incoming: Incoming
+    real: bool
+
+    def of(self, numbers: Numbers) -> Floats:
+        vectors = self.items.of(numbers)
+        vectors[self.incoming.among(numbers) != self.real] = 0
+        return vectors
+
+
+def _chosen(tried: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     passing = [one for one in tried if one["passed"] and one["found"] >= one["found before"]]
-    if not passing:
-        return float(tried[0]["weight"])
-    return float(max(passing, key=lambda one: (one["reciprocal rank"], one["weight"]))["weight"])
-
-
-def _sets(numbers: Mapping[str, Numbers]) -> dict[str, set[int]]:
-    return {name: set(some.tolist()) for name, some in numbers.items()}
+    best = max(passing, key=lambda one: (one["reciprocal rank"], one["weight"], one["real"])) if passing else tried[0]
+    return float(best["weight"]), float(best["real"])
 
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The report for people."""
     embedded, items = sum(result["calibrated"].values()), sum(result["items"].values())
-    chosen = next(one for one in result["validation"]["weights"] if one["weight"] == result["weight"])
+    weights = result["weight"], result["real"]
+    chosen = next(one for one in result["validation"]["weights"] if (one["weight"], one["real"]) == weights)
     lines = [
         f"{result['candidate']}: to {result['encoder']} by {result['how']}",
-        f"  {embedded:,} of {items:,} items embedded anew ({embedded / items:.1%}); the new encoder counts {result['weight']:g}",
+        f"  {embedded:,} of {items:,} items embedded anew ({embedded / items:.1%}); the new encoder counts {result['weight']:g} "
+        f"where its vectors are mapped, {result['real']:g} where they are real",
         f"  on {result['validation']['cases']:,} validation queries, among the first 10: {chosen['found before']:.1%} before, "
         f"{chosen['found']:.1%} now; lost {chosen['lost']:.2%}, at most {chosen['at most']:.2%}",
     ]

@@ -181,6 +181,7 @@ def _described(store: Store, folder: Path, live: Path | None) -> dict[str, Any]:
         "before": part.meta["old"],
         "created": part.created,
         "weight": part.meta["weight"],
+        "real": part.meta["real"],
         "how": part.meta["about"]["how"],
         "calibrated": part.meta["about"]["calibrated"],
         "live": live is not None and live.name == folder.name,
@@ -243,7 +244,8 @@ def as_text(found: Mapping[str, Any]) -> str:
         lines.append("no upgrade is under way")
     else:
         one = found["upgrade"]
-        lines.append(f"taking over: {one['encoder']} by {one['name']} ({one['how']}, weight {one['weight']:g})")
+        counts = f"weight {one['weight']:g}, where items are embedded anew {one['real']:g}"
+        lines.append(f"taking over: {one['encoder']} by {one['name']} ({one['how']}, {counts})")
         for domain in found["domains"]:
             share = domain["embedded"] / domain["items"] if domain["items"] else 1.0
             lines.append(

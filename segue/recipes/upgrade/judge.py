@@ -20,7 +20,7 @@ from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import InvalidInput
 from segue.evolve.release import NOT_FOUND, Case, Ranks, gate
-from segue.recipes.upgrade.bridge import NewHalf
+from segue.recipes.upgrade.bridge import NewHalf, Some
 from segue.recipes.upgrade.candidates import adopt_bridge, open_bridge
 from segue.recipes.upgrade.cases import Asked, Space, cases, ranks
 from segue.recipes.upgrade.report import report
@@ -133,15 +133,16 @@ def _cross_test(engine: Engine, asked: Sequence[Asked], encoder: Encoder, k: int
     """Which share is found by queries of the one encoder among vectors of the other, by vectors alone: M(q, g)."""
     old = engine.encoder
     new = encoder.new if isinstance(encoder, BridgedEncoder) else encoder
-    weight = encoder.weight if isinstance(encoder, BridgedEncoder) else 1.0
+    mapped, real = (encoder.weight, encoder.real) if isinstance(encoder, BridgedEncoder) else (1.0, 1.0)
     by_way = []
     for name in dict.fromkeys(one.domain for one in asked):
         few, catalogue = [one for one in asked if one.domain == name], engine.domains.get(name)
         texts, wanted = [one.case.text for one in few], np.array([one.number for one in few], dtype=np.int64)
         stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
-        mapped = encoder.map if isinstance(encoder, BridgedEncoder) else (lambda vectors: vectors)
-        spaces = [Space(old.encode(texts), stored), Space(new.encode(texts), NewHalf(stored, incoming, mapped))]
-        ways = [(1.0, 0.0), (0.0, 1.0), (1 - weight, weight)]
+        half = NewHalf(stored, incoming, encoder.map) if isinstance(encoder, BridgedEncoder) else incoming.rows()
+        halves = ((old.encode(texts), stored), (new.encode(texts), half))
+        spaces = [Space(queries, Some(items, incoming, done)) for queries, items in halves for done in (False, True)]
+        ways = [(1, 1, 0, 0), (0, 0, 1, 1), (1 - mapped, 1 - real, mapped, real)]
         by_way.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
     found = (np.concatenate(by_way, axis=1) <= k).mean(axis=1)
     rows = [("old", "old"), ("new", "mapped, or new"), ("both", "both")]

@@ -160,7 +160,7 @@ class Catalogue:
         self._vectors = open_vectors(self._folder, encoder)
         self._ivf: Ivf | None = None
         self.snapshot = self._snapshot()
-        if self._behind() or needs_ivf(self.snapshot.numbers, self._ivf):
+        if self._behind() or needs_ivf(self._vectors.rows(), self.snapshot.numbers, self._ivf):
             self._repair()
 
     # -- another encoder takes over -----------------------------------------------------------------------------
@@ -176,6 +176,8 @@ class Catalogue:
         with self._writing():
             incoming, texts = self.incoming(encoder, whole=whole), self.texts(numbers, whole=whole)
             incoming.embed(sorted(texts), [texts[number] for number in sorted(texts)])
+            if isinstance(self._vectors, MixedFile):
+                self._cluster(self.snapshot.numbers, lambda step, done: None)
 
     def texts(self, numbers: Sequence[int], *, whole: bool | None = None) -> dict[int, str]:
         """What of items is embedded, by number."""
@@ -360,11 +362,15 @@ class Catalogue:
         )
         tell("indexing", 0)
         numbers, _ = self._items.alive(self._items.version)
-        folder = self._vectors.folder
+        self._cluster(numbers, tell)
+
+    def _cluster(self, numbers: Numbers, tell: Progress) -> None:
+        """Bring the inverted file, where one is needed, up to the vectors."""
+        folder, rows = self._vectors.folder, self._vectors.rows()
         self._ivf = open_ivf(folder, self._ivf)
-        if needs_ivf(numbers, self._ivf):
+        if needs_ivf(rows, numbers, self._ivf):
             tell("clustering", 0)
-            self._ivf = next_ivf(self._vectors.rows(), numbers, self._ivf)
+            self._ivf = next_ivf(rows, numbers, self._ivf)
             save_ivf(self._ivf, folder)
             tell("clustering", len(numbers))
 

@@ -22,7 +22,16 @@ from segue.encode.bridged import BridgedEncoder
 from segue.encode.encoder import Encoder
 from segue.errors import InvalidInput
 from segue.records import Numbers
-from segue.retrieve.catalogue.vectors import Floats, StoredRows, VectorFile, folder_of, folder_taken, packed, stored
+from segue.retrieve.catalogue.vectors import (
+    Flags,
+    Floats,
+    StoredRows,
+    VectorFile,
+    folder_of,
+    folder_taken,
+    packed,
+    stored,
+)
 
 _BATCH = 20_000
 
@@ -154,21 +163,21 @@ class MixedRows:
         length: int,
     ) -> None:
         self._encoder, self._old, self._mapped, self._new = encoder, old, mapped, new
-        self._real = np.zeros(length, dtype=np.bool_)
-        self._real[: len(done)] = done[:length]
+        self.real: Flags = np.zeros(length, dtype=np.bool_)
+        self.real[: len(done)] = done[:length]
         self.dimensions = encoder.dimensions
 
     def __len__(self) -> int:
-        return len(self._real)
+        return len(self.real)
 
     def of(self, numbers: Numbers) -> Floats:
-        real = self._real[numbers]
+        real = self.real[numbers]
         new = np.empty((len(numbers), self._new.dimensions), dtype=np.float32)
         new[real] = self._new.of(numbers[real])
         new[~real] = self._mapped.of(numbers[~real])
         if self._encoder.weight == 1:
             return new
-        return self._encoder.joined(self._old.of(numbers), new)
+        return self._encoder.rows(self._old.of(numbers), new, real)
 
 
 Vectors = VectorFile | MixedFile

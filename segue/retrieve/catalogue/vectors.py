@@ -44,12 +44,17 @@ _MADE_BY = "encoder.json"
 """In a folder of vectors: which encoder made them, and how much of a text it read."""
 
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 
 class Rows(Protocol):
-    """Unit vectors by item number, as far as they were embedded when they were looked up."""
+    """Vectors by item number, as far as they were embedded when they were looked up. `real` says which of them have been embedded
+    anew, by number, while one encoder takes over from another; None where none does."""
 
     dimensions: int
+
+    @property
+    def real(self) -> Flags | None: ...
 
     def __len__(self) -> int:
         """One more than the highest number."""
@@ -62,6 +67,8 @@ class Rows(Protocol):
 
 class StoredRows:
     """Rows as they lie on disk: `scale` float32 and `code` int8 [dimensions]."""
+
+    real: Flags | None = None
 
     def __init__(self, stored: NDArray[Any]) -> None:
         self._stored = stored
@@ -203,13 +210,25 @@ class Ivf:
     Its codes take 2 bits a component (product quantisation, 4 bits for every 2): with the best 200 scored again, it finds
     as much in MiniLM's vectors of 58,788 film titles as with 8 bits (recall at 10 .949, in 64 of 484 cells), in a quarter
     of the memory and time.
-    Its cells were chosen when there were `clustered` rows.
+    Its cells were chosen when there were `clustered` rows; of the vectors that its codes are of, those in `real` had been embedded
+    anew, by number.
     """
 
     index: Any
     covers: int
     probes: int
     clustered: int
+    real: Flags | None = None
+
+    def behind(self, rows: Rows, alive: Numbers) -> Flags:
+        """Which of the items alive it does not know, or by a vector that is theirs no more, [n]."""
+        behind = alive > self.covers
+        if rows.real is not None:
+            before = np.zeros(len(rows.real), dtype=np.bool_)
+            if self.real is not None:
+                before[: len(self.real)] = self.real[: len(before)]
+            behind |= (rows.real & ~before)[alive]
+        return np.asarray(behind)
 
 
 class VectorSearcher:
@@ -221,13 +240,13 @@ class VectorSearcher:
         self.state = state
         alive = alive[alive < len(rows)]
         self._ivf = ivf
-        covers = ivf.covers if ivf else 0
-        self._tail = alive[alive > covers]
+        behind = np.ones(len(alive), dtype=np.bool_) if ivf is None else ivf.behind(rows, alive)
+        self._tail = alive[behind]
         self._tail_index = _flat(rows, self._tail)
         self._selector: Any = None
         if ivf is not None and len(alive) - len(self._tail) < ivf.index.ntotal:
-            bits = np.zeros(covers + 1, dtype=bool)
-            bits[alive[alive <= covers]] = True
+            bits = np.zeros(ivf.covers + 1, dtype=bool)
+            bits[alive[~behind]] = True
             self._bits = np.packbits(bits, bitorder="little")  # faiss keeps a pointer: the array must live as long
             self._selector = faiss.IDSelectorBitmap(self._bits)
 
@@ -281,11 +300,12 @@ def best(strategy: str, numbers: Numbers, scores: Scores, k: int) -> Candidates:
     return Candidates(strategy, numbers[order].astype(np.int64), scores[order].astype(np.float32))
 
 
-def needs_ivf(alive: Numbers, ivf: Ivf | None) -> bool:
+def needs_ivf(rows: Rows, alive: Numbers, ivf: Ivf | None) -> bool:
     """Whether there are too many rows to search exactly, and too many of them behind what is clustered."""
     if len(alive) <= EXACT:
         return False
-    behind = int((alive > ivf.covers).sum()) if ivf else len(alive)
+    alive = alive[alive < len(rows)]
+    behind = int(ivf.behind(rows, alive).sum()) if ivf else len(alive)
     return behind > max(EXACT // 2, _TAIL * len(alive))
 
 
@@ -302,18 +322,21 @@ def build_ivf(rows: Rows, alive: Numbers, *, seed: int = 0) -> Ivf:
     sample = np.sort(random.choice(alive, min(len(alive), _SAMPLE * cells), replace=False))
     index.train(rows.of(sample))
     _add(index, rows, alive)
-    return Ivf(index, int(alive[-1]), _probes(index, rows, alive, random), len(alive))
+    return Ivf(index, int(alive[-1]), _probes(index, rows, alive, random), len(alive), rows.real)
 
 
 def next_ivf(rows: Rows, alive: Numbers, ivf: Ivf | None) -> Ivf:
     """The inverted file with the rows behind it taken into its cells, or built anew when it is worn; `ivf` stays as it is."""
-    behind = alive[alive > ivf.covers] if ivf else alive
-    if ivf is None or len(alive) > 2 * ivf.clustered or ivf.index.ntotal + len(behind) > _WORN * len(alive):
+    behind = alive[ivf.behind(rows, alive)] if ivf else alive
+    known = (
+        bool(len(behind)) and ivf is not None and int(behind[0]) <= ivf.covers
+    )  # by another vector: no code is replaced
+    if ivf is None or known or len(alive) > 2 * ivf.clustered or ivf.index.ntotal + len(behind) > _WORN * len(alive):
         return build_ivf(rows, alive)
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     index = faiss.clone_index(ivf.index)
     _add(index, rows, behind)
-    return Ivf(index, int(alive[-1]), ivf.probes, ivf.clustered)
+    return Ivf(index, int(alive[-1]), ivf.probes, ivf.clustered, rows.real)
 
 
 def _add(index: Any, rows: Rows, numbers: Numbers) -> None:
@@ -346,7 +369,7 @@ def _probes(index: Any, rows: Rows, alive: Numbers, random: np.random.Generator)
 
 def save_ivf(ivf: Ivf, folder: Path) -> None:
     """Write the index and what it covers; the small file, renamed last, is what makes it count."""
-    name = f"ivf-{ivf.covers}.faiss"
+    name = f"ivf-{ivf.covers}.faiss" if ivf.real is None else f"ivf-{ivf.covers}-{_fresh(ivf.real)}.faiss"
     temporary = folder / f"{name}.new"
     try:
         faiss.write_index(ivf.index, str(temporary))
@@ -356,23 +379,31 @@ def save_ivf(ivf: Ivf, folder: Path) -> None:
     with temporary.open("rb") as stream:
         os.fsync(stream.fileno())
     temporary.replace(folder / name)
+    if ivf.real is not None:
+        (folder / f"{name}.real").write_bytes(ivf.real.tobytes())
     pointer = folder / "ivf.json.new"
     pointer.write_bytes(
         orjson.dumps({"file": name, "covers": ivf.covers, "probes": ivf.probes, "clustered": ivf.clustered})
     )
     pointer.replace(folder / "ivf.json")
-    for old in folder.glob("ivf-*.faiss"):
-        if old.name != name:
+    for old in folder.glob("ivf-*.faiss*"):
+        if not old.name.startswith(name):
             old.unlink()
+
+
+def _fresh(real: Flags | None) -> int:
+    return 0 if real is None else int(real.sum())
 
 
 def open_ivf(folder: Path, opened: Ivf | None = None) -> Ivf | None:
     """The saved index, `opened` itself when that is the one, or None when there is none that can be read (it is then rebuilt)."""
     try:
         about = orjson.loads((folder / "ivf.json").read_bytes())
-        if opened is not None and opened.covers == about["covers"]:
-            return opened
         covers, probes, clustered = (int(about[name]) for name in ("covers", "probes", "clustered"))
-        return Ivf(faiss.read_index(str(folder / about["file"])), covers, probes, clustered)
+        flags = folder / f"{about['file']}.real"
+        real = np.frombuffer(flags.read_bytes(), dtype=np.bool_) if flags.exists() else None
+        if opened is not None and (opened.covers, _fresh(opened.real)) == (covers, _fresh(real)):
+            return opened
+        return Ivf(faiss.read_index(str(folder / about["file"])), covers, probes, clustered, real)
     except (FileNotFoundError, RuntimeError, ValueError, KeyError, TypeError):
         return None

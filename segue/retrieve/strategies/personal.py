@@ -52,4 +52,6 @@ def _vectors(ids: Sequence[str], catalogue: Snapshot) -> Mapping[str, Floats]:
     """The vectors of those of the items that are in the catalogue."""
     numbers = catalogue.numbers_of(ids)
     there = {id: number for id, number in numbers.items() if number < len(catalogue.vectors)}
-    return dict(zip(there, catalogue.vectors.of(np.array(list(there.values()), dtype=np.int64)), strict=True))
+    vectors = catalogue.vectors.of(np.array(list(there.values()), dtype=np.int64))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)  # not 1 for all while one encoder takes over from another
+    return dict(zip(there, vectors / np.maximum(lengths, 1e-12), strict=True))

@@ -55,8 +55,8 @@ export function UpgradesPage({ say }) {
 function Lineage({ encoder, before, upgrade, domains, busy, back }) {
   const steps = [
     before && { name: before, what: "before" },
-    { name: encoder ?? "none yet", what: upgrade ? `answers, counts ${percent(1 - upgrade.weight)}` : "answers" },
-    upgrade && { name: upgrade.encoder, what: `takes over, counts ${percent(upgrade.weight)}` },
+    { name: encoder ?? "none yet", what: upgrade ? `answers, counts ${counting(1 - upgrade.weight, 1 - upgrade.real)}` : "answers" },
+    upgrade && { name: upgrade.encoder, what: `takes over, counts ${counting(upgrade.weight, upgrade.real)}` },
   ].filter(Boolean);
   return html`<section class="figure" aria-labelledby="lineage">
     <div class="page-head"><h2 id="lineage">Encoders of this store</h2>
@@ -70,6 +70,9 @@ function Lineage({ encoder, before, upgrade, domains, busy, back }) {
     <p>${next(domains)}</p>`}
   </section>`;
 }
+
+/** How much an encoder counts for items with a mapped vector, and for those embedded anew. */
+const counting = (mapped, real) => (mapped === real ? percent(mapped) : `${percent(mapped)}, ${percent(real)} of items embedded anew`);
 
 function next(domains) {
   const left = domains.reduce((sum, { items, embedded }) => sum + items - embedded, 0);
@@ -88,7 +91,7 @@ segue upgrade gate   --store STORE --candidate NAME   what it breaks</pre>
   </section>`;
 }
 
-function Candidate({ name, encoder, created, weight, how, calibrated, gate, busy, free, live, isLive }) {
+function Candidate({ name, encoder, created, weight, real, how, calibrated, gate, busy, free, live, isLive }) {
   const [tone, word] = !gate ? ["faint", "not judged"] : gate.passed ? ["good", "passed"] : ["bad", "refused"];
   const embedded = Object.values(calibrated).reduce((sum, items) => sum + items, 0);
   return html`<section class="figure candidate" data-candidate=${name} aria-labelledby=${name}>
@@ -96,7 +99,7 @@ function Candidate({ name, encoder, created, weight, how, calibrated, gate, busy
       ${gate?.passed && free && html`<button type="button" class="primary" disabled=${busy} onClick=${live}>Go live</button>`}</div>
     <dl class="facts">
       <div><dt>to</dt><dd><code>${encoder}</code></dd></div>
-      <div><dt>by</dt><dd>${how}: ${WAYS[how] ?? how}; the new encoder counts ${percent(weight)}</dd></div>
+      <div><dt>by</dt><dd>${how}: ${WAYS[how] ?? how}; the new encoder counts ${counting(weight, real)}</dd></div>
       <div><dt>fitted on</dt><dd>${embedded ? `${count(embedded, "item")}, embedded anew` : "nothing"}</dd></div>
       <div><dt>made</dt><dd><time title=${fullTime(created)}>${clock(created)}</time></dd></div>
     </dl>

@@ -210,8 +210,8 @@ def test_a_saved_inverted_file_that_cannot_be_read_is_none(many: VectorFile, tmp
 
 def test_when_an_inverted_file_is_needed(monkeypatch: pytest.MonkeyPatch, many: VectorFile) -> None:
     monkeypatch.setattr(module, "EXACT", 1_000)
-    assert not needs_ivf(np.arange(1, 1_001), None)
-    assert needs_ivf(np.arange(1, 1_002), None)
+    assert not needs_ivf(many.rows(), np.arange(1, 1_001), None)
+    assert needs_ivf(many.rows(), np.arange(1, 1_002), None)
     ivf = build_ivf(many.rows(), np.arange(1, 4_001))
-    assert not needs_ivf(np.arange(1, 4_501), ivf)
-    assert needs_ivf(np.arange(1, 5_002), ivf)
+    assert not needs_ivf(many.rows(), np.arange(1, 4_501), ivf)
+    assert needs_ivf(many.rows(), np.arange(1, 5_001), ivf)
