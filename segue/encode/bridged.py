@@ -76,9 +76,13 @@ class BridgedEncoder:
         rows [n, dimensions]: of unit length where they are mapped, so that both spaces are of use; longer where not."""
         if self.weight == 1:
             return new
-        weights = np.where(real, self.real, self.weight)[:, None]
-        parts = [(1 - weights) / np.sqrt(1 - self.weight) * old, weights / np.sqrt(self.weight) * new]
-        return np.concatenate(parts, axis=1, dtype=np.float32)
+        by_old, by_new = self.lengths(real)
+        return np.concatenate([by_old[:, None] * old, by_new[:, None] * new], axis=1)
+
+    def lengths(self, real: NDArray[np.bool_]) -> tuple[Vectors, Vectors]:
+        """How long the two parts of rows are, [n] each."""
+        weights = np.where(real, np.float32(self.real), np.float32(self.weight))
+        return (1 - weights) / np.sqrt(np.float32(1 - self.weight)), weights / np.sqrt(np.float32(self.weight))
 
     def map(self, old: Vectors) -> Vectors:
         """Old vectors in the new space, [n, d_old] → [n, d_new], at unit length."""

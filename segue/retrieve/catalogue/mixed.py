@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from segue.encode.bridged import BridgedEncoder
 from segue.encode.encoder import Encoder
 from segue.errors import InvalidInput
-from segue.records import Numbers
+from segue.records import Numbers, Scores
 from segue.retrieve.catalogue.vectors import (
     Flags,
     Floats,
@@ -178,6 +178,16 @@ class MixedRows:
         if self._encoder.weight == 1:
             return new
         return self._encoder.rows(self._old.of(numbers), new, real)
+
+    def scores(self, numbers: Numbers, vector: Floats) -> Scores:
+        real, width = self.real[numbers], self._encoder.new.dimensions
+        new = np.empty(len(numbers), dtype=np.float32)
+        new[real] = self._new.scores(numbers[real], vector[-width:])
+        new[~real] = self._mapped.scores(numbers[~real], vector[-width:])
+        if self._encoder.weight == 1:
+            return new
+        by_old, by_new = self._encoder.lengths(real)
+        return np.asarray(by_old * self._old.scores(numbers, vector[:-width]) + by_new * new)
 
 
 Vectors = VectorFile | MixedFile
