@@ -8,44 +8,38 @@ beside those that the old one did.
 The table of words stays as well, and with it the words that no query has; so do the places. Only blocks and norms learn.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segue.encode.encoder import Encoder, Vectors
 from segue.encode.pretrained import TorchEncoder
 from segue.encode.transformer import pool
 from segue.errors import InvalidInput
 from segue.evolve.compatible import feature_matching, gallery_loss
+from segue.evolve.held_out import Found, Places, Right, is_held_out, ranked, shares_of
 
 ENOUGH = 100
 """Different queries, fewer of which teach too little."""
 
-_K = 10
-_DISCOUNT = 1 / torch.arange(2, _K + 2).log2()
 _WINDOW = 8
 """Batches whose queries are sorted by length together, so that little is padded."""
-
-Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`queries` a step against at most `gallery` stored vectors, at a `temperature`; beside them `documents` texts of items. `kept`
-    is the weight of what holds queries and documents where they were; `rate` the highest rate of learning.
+    """`queries` a step against at most `gallery` stored vectors, at a `temperature`; beside them `documents` texts of items.
+    `kept` is the weight of what holds queries and documents where they were; `rate` the highest rate of learning.
 
     Of all queries a share is `held_out`; `checks` times on the way, at most `examined` of them are looked at.
     """
 
     steps: int = 300
     queries: int = 32
-    documents: int = 8
+    documents: int = 2
     gallery: int = 20_000
     temperature: float = 0.05
     kept: float = 1.0
@@ -64,19 +58,6 @@ class Gallery:
     vectors: Vectors
     asked: Mapping[str, Mapping[int, float]]
     documents: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What held-out queries find among the stored vectors: mean nDCG@10 over the whole gallery; share of queries with a right
-    item among the first ten, and of those that the old encoder's had one for and these have none (`lost`). `agreement`: mean
-    cosine of held-out documents' vectors and the old encoder's, None without documents."""
-
-    queries: int
-    ndcg: float
-    found: float
-    lost: float
-    agreement: float | None
 
 
 def learn(
@@ -118,27 +99,28 @@ def learn(
     return first, best
 
 
-def is_held_out(text: str, share: float) -> bool:
-    """By the text alone, but for case and spaces: the same today and when the log has grown.
-
-    >>> is_held_out("Mary  Poppins", 0.2) == is_held_out("mary poppins", 0.2)
-    True
-    """
-    return int.from_bytes(sha256(" ".join(text.casefold().split()).encode()).digest()[:4], "big") < share * 2**32
-
-
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Queries or documents of one gallery: ids of their tokens, what the old encoder makes of them [b, d], and of queries which
-    items are right: places and shares, that add up to 1."""
+    """Queries or documents: texts, the ids of their tokens, what the old encoder makes of them [b, d]; for queries, what is right."""
 
-    rows: list[list[int]]
     texts: list[str]
+    rows: list[list[int]]
     old: Tensor
-    right: list[tuple[Places, NDArray[np.float32]]] = field(default_factory=list)
+    right: list[Right]
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taught:
+    """A gallery [n, d], with what is learned from and what is held out."""
+
+    vectors: Tensor
+    queries: _Part
+    held_out: _Part
+    documents: _Part
+    held_documents: _Part
 
 
 class Course:
@@ -146,15 +128,8 @@ class Course:
 
     def __init__(self, encoder: TorchEncoder, old: Encoder, galleries: Sequence[Gallery], lesson: Lesson) -> None:
         self._encoder, self._lesson = encoder, lesson
-        self._galleries = [torch.from_numpy(np.ascontiguousarray(one.vectors, dtype=np.float32)) for one in galleries]
-        self._queries, self._held_out = [], []
-        self._documents, self._held_documents = [], []
-        for one in galleries:
-            for parts, texts in zip((self._queries, self._held_out), self._split(list(one.asked)), strict=True):
-                parts.append(self._part(old, texts, [one.asked[text] for text in texts]))
-            for parts, texts in zip((self._documents, self._held_documents), self._split(one.documents), strict=True):
-                parts.append(self._part(old, texts))
-        if not any(map(len, self._queries)) or not any(map(len, self._held_out)):
+        self._galleries = [self._taught(old, one) for one in galleries]
+        if not all(any(len(getattr(one, part)) for one in self._galleries) for part in ("queries", "held_out")):
             raise InvalidInput(
                 f"Of {sum(len(one.asked) for one in galleries)} queries, all or none are held out.",
                 expected="some to learn from and some to examine",
@@ -168,9 +143,9 @@ class Course:
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lesson.rate, total_steps=lesson.steps, pct_start=0.1)
         every = -(-lesson.steps // lesson.checks)
         draw = np.random.default_rng(lesson.seed)
-        for step, (gallery, rows) in zip(range(1, lesson.steps + 1), self._batches(draw), strict=False):
+        for step, (taught, rows) in zip(range(1, lesson.steps + 1), self._batches(draw), strict=False):
             optimiser.zero_grad()
-            self._loss(gallery, rows, draw).backward()  # type: ignore[no-untyped-call]
+            self._loss(taught, rows, draw).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(learning, 1.0)
             optimiser.step()
             schedule.step()
@@ -182,51 +157,44 @@ class Course:
     def examine(self, encoder: TorchEncoder | None) -> Found:
         """Held-out queries by `encoder`, or by the old one."""
         values, was_found, is_found = (list[Tensor]() for _ in range(3))
-        for gallery, part in zip(self._galleries, self._held_out, strict=True):
-            if len(part):
-                new = part.old if encoder is None else torch.from_numpy(encoder.encode(part.texts))
-                before, now = (ranked(vectors, gallery, part.right) for vectors in (part.old, new))
-                values.append(now[0])
-                was_found.append(before[1])
-                is_found.append(now[1])
-        was, found = torch.cat(was_found), torch.cat(is_found)
+        for one in self._galleries:
+            if len(part := one.held_out):
+                _, was = ranked(part.old, one.vectors, part.right)
+                value, now = ranked(_by(encoder, part), one.vectors, part.right)
+                values.append(value)
+                was_found.append(was)
+                is_found.append(now)
+        was, now = torch.cat(was_found), torch.cat(is_found)
+        near = [
+            (_by(encoder, part) * part.old).sum(dim=1) for one in self._galleries if len(part := one.held_documents)
+        ]
         return Found(
-            queries=len(found),
+            queries=len(now),
             ndcg=float(torch.cat(values).mean()),
-            found=float(found.float().mean()),
-            lost=float((was & ~found).float().mean()),
-            agreement=self._agreement(encoder),
+            found=float(now.float().mean()),
+            lost=float((was & ~now).float().mean()),
+            agreement=float(torch.cat(near).mean()) if near else None,
         )
 
-    def _agreement(self, encoder: TorchEncoder | None) -> float | None:
-        held_out = [part for part in self._held_documents if len(part)]
-        if not held_out:
-            return None
-        new = [part.old if encoder is None else torch.from_numpy(encoder.encode(part.texts)) for part in held_out]
-        return float(functional.cosine_similarity(torch.cat(new), torch.cat([part.old for part in held_out])).mean())
-
-    def _loss(self, gallery: int, rows: Places, draw: np.random.Generator) -> Tensor:
-        queries, documents = self._queries[gallery], self._documents[gallery]
+    def _loss(self, taught: _Taught, rows: Places, draw: np.random.Generator) -> Tensor:
+        queries, documents = taught.queries, taught.documents
         vectors = self._read([queries.rows[row] for row in rows])
-        columns, shares = self._columns(gallery, [queries.right[row] for row in rows], draw)
+        columns, shares = self._columns(taught.vectors, [queries.right[row] for row in rows], draw)
         loss = gallery_loss(vectors, shares, columns, temperature=self._lesson.temperature)
         loss = loss + self._lesson.kept * feature_matching(vectors, queries.old[rows])
-        if self._lesson.documents and len(documents):
-            some = draw.choice(len(documents), min(self._lesson.documents, len(documents)), replace=False)
-            read = self._read([documents.rows[one] for one in some])
-            loss = loss + self._lesson.kept * feature_matching(read, documents.old[some])
+        if some := min(self._lesson.documents, len(documents)):
+            drawn = draw.choice(len(documents), some, replace=False)
+            read = self._read([documents.rows[one] for one in drawn])
+            loss = loss + self._lesson.kept * feature_matching(read, documents.old[drawn])
         return loss
 
-    def _columns(
-        self, gallery: int, right: Sequence[tuple[Places, NDArray[np.float32]]], draw: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _columns(self, vectors: Tensor, right: Sequence[Right], draw: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The stored vectors that queries are told apart from, [m, d], and how right each is, [b, m]: all, or a sample with those
         that are right for any of the queries."""
-        vectors, most = self._galleries[gallery], self._lesson.gallery
         places = np.arange(len(vectors))
-        if len(vectors) > most:
+        if len(vectors) > self._lesson.gallery:
             wanted = np.concatenate([those for those, _ in right])
-            places = np.union1d(wanted, draw.choice(len(vectors), most, replace=False))
+            places = np.union1d(wanted, draw.choice(len(vectors), self._lesson.gallery, replace=False))
             vectors = vectors[torch.from_numpy(places)]
         shares = torch.zeros(len(right), len(places))
         for row, (those, share) in enumerate(right):
@@ -240,50 +208,40 @@ class Course:
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
         return pool(self._encoder.transformer(ids, mask), mask)
 
-    def _batches(self, draw: np.random.Generator) -> Iterator[tuple[int, Places]]:
+    def _batches(self, draw: np.random.Generator) -> Iterator[tuple[_Taught, Places]]:
         """Endlessly: a gallery, and some of its queries of about one length."""
         size = self._lesson.queries
         while True:
-            found: list[tuple[int, Places]] = []
-            for gallery, part in enumerate(self._queries):
-                order = draw.permutation(len(part))
-                lengths = np.array([len(row) for row in part.rows])
+            found: list[tuple[_Taught, Places]] = []
+            for one in self._galleries:
+                order = draw.permutation(len(one.queries))
+                lengths = np.array([len(row) for row in one.queries.rows])
                 for start in range(0, len(order), _WINDOW * size):
                     window = order[start : start + _WINDOW * size]
                     window = window[np.argsort(lengths[window], kind="stable")]
-                    found += [(gallery, window[at : at + size]) for at in range(0, len(window), size)]
+                    found += [(one, window[at : at + size]) for at in range(0, len(window), size)]
             yield from (found[place] for place in draw.permutation(len(found)))
 
-    def _split(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    def _taught(self, old: Encoder, gallery: Gallery) -> _Taught:
+        def part(texts: list[str]) -> _Part:
+            rows = self._encoder.tokenizer.tokenize(texts)
+            right = [shares_of(gallery.asked[text]) for text in texts if text in gallery.asked]
+            return _Part(texts, rows, torch.from_numpy(old.encode(texts)), right)
+
+        vectors = torch.from_numpy(np.array(gallery.vectors, dtype=np.float32))
+        return _Taught(vectors, *map(part, (*self._split(gallery.asked), *self._split(gallery.documents))))
+
+    def _split(self, texts: Iterable[str]) -> tuple[list[str], list[str]]:
         """Texts to learn from, and some that are held out."""
-        held_out = [is_held_out(text, self._lesson.held_out) for text in texts]
-        examined = [text for text, out in zip(texts, held_out, strict=True) if out]
-        return [text for text, out in zip(texts, held_out, strict=True) if not out], examined[: self._lesson.examined]
-
-    def _part(self, old: Encoder, texts: list[str], right: Sequence[Mapping[int, float]] = ()) -> _Part:
-        rows = self._encoder.tokenizer.tokenize(texts)
-        return _Part(rows, texts, torch.from_numpy(old.encode(texts)), [_shares(one) for one in right])
+        learned, held_out = list[str](), list[str]()
+        for text in texts:
+            (held_out if is_held_out(text, self._lesson.held_out) else learned).append(text)
+        return learned, held_out[: self._lesson.examined]
 
 
-def ranked(
-    vectors: Tensor, gallery: Tensor, right: Sequence[tuple[Places, NDArray[np.float32]]]
-) -> tuple[Tensor, Tensor]:
-    """nDCG@10 of queries [b, d] over a whole gallery [n, d], [b], and whether a right item is among the first ten, [b]."""
-    values, found = [], []
-    for vector, (places, share) in zip(vectors, right, strict=True):
-        best = (gallery @ vector).topk(min(_K, len(gallery))).indices
-        gains = torch.zeros(len(gallery))
-        gains[places] = torch.from_numpy(share)
-        ideal = gains.topk(len(best)).values @ _DISCOUNT[: len(best)]
-        values.append(gains[best] @ _DISCOUNT[: len(best)] / ideal)
-        found.append(gains[best].any())
-    return torch.stack(values), torch.stack(found)
-
-
-def _shares(right: Mapping[int, float]) -> tuple[Places, NDArray[np.float32]]:
-    places = np.array(sorted(right), dtype=np.int64)
-    weights = np.array([right[place] for place in places.tolist()], dtype=np.float32)
-    return places, weights / weights.sum()
+def _by(encoder: TorchEncoder | None, part: _Part) -> Tensor:
+    """Vectors [b, d] by `encoder`, or by the old one."""
+    return part.old if encoder is None else torch.from_numpy(encoder.encode(part.texts))
 
 
 def _check(encoder: TorchEncoder, old: Encoder, galleries: Sequence[Gallery]) -> None:
@@ -297,7 +255,9 @@ def _check(encoder: TorchEncoder, old: Encoder, galleries: Sequence[Gallery]) ->
         )
     for one in galleries:
         if any(not right or not 0 <= min(right) <= max(right) < len(one.vectors) for right in one.asked.values()):
-            raise InvalidInput("A query's items are not in the gallery.", expected=f"places 0 to {len(one.vectors) - 1}")
+            raise InvalidInput(
+                "A query's items are not in the gallery.", expected=f"places 0 to {len(one.vectors) - 1}"
+            )
         if any(not weight > 0 for right in one.asked.values() for weight in right.values()):
             raise InvalidInput("An item is right for a query by no weight above 0.", expected="weights above 0")
     queries = sum(len(one.asked) for one in galleries)
