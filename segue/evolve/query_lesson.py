@@ -101,7 +101,7 @@ def learn(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Queries or documents: texts, the ids of their tokens, what the old encoder makes of them [b, d]; for queries, what is right."""
+    """Queries or documents: texts, ids of their tokens, vectors [b, d] by the old encoder; for queries, what is right."""
 
     texts: list[str]
     rows: list[list[int]]
