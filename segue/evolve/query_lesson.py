@@ -53,7 +53,8 @@ class Lesson:
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
     """A catalogue as the old encoder left it: `vectors` float32 [n, d], those stored. `asked`: query → place of an item in
-    `vectors` → how right it is, above 0. `documents` are texts of some of the items, as they are embedded."""
+    `vectors` → how right it is, above 0. `documents` are texts whose vectors should stay where they are: those of some of the
+    items, as they are embedded, and their titles."""
 
     vectors: Vectors
     asked: Mapping[str, Mapping[int, float]]
@@ -245,6 +246,12 @@ def _by(encoder: TorchEncoder | None, part: _Part) -> Tensor:
 
 
 def _check(encoder: TorchEncoder, old: Encoder, galleries: Sequence[Gallery]) -> None:
+    for one in galleries:
+        if one.vectors.ndim != 2 or not np.isfinite(one.vectors).all():
+            raise InvalidInput(
+                f"The stored vectors have the shape {one.vectors.shape}, or are not finite.",
+                expected="[n, d], of numbers",
+            )
     widths = {old.dimensions, *(one.vectors.shape[1] for one in galleries)}
     if widths != {encoder.dimensions}:
         raise InvalidInput(

@@ -26,7 +26,7 @@ Asked = dict[str, dict[str, float]]
 """Query → id of an item → how right it is."""
 
 _DOCUMENTS = 1000
-"""Items of a catalogue whose texts are read, to keep their vectors where they are."""
+"""Items of a catalogue whose texts and titles are read, to keep their vectors where they are."""
 
 _MOST = 50_000
 """Stored vectors of a catalogue that queries are told apart from, beside those of the items that are right for any."""
@@ -147,7 +147,7 @@ def _gallery(
         query: {places[id]: weight for id, weight in items.items() if id in places} for query, items in asked.items()
     }
     read = _some(numbers, _DOCUMENTS, draw).tolist()
-    documents = [embedding_text(document) for document in catalogue.documents(read).values()]
+    documents = [text for one in catalogue.documents(read).values() for text in (one.title, embedding_text(one))]
     progress("reading", len(known) + len(documents))
     gallery = Gallery(
         catalogue.vectors.of(numbers), {query: items for query, items in known.items() if items}, documents
@@ -193,7 +193,7 @@ def as_text(result: Mapping[str, Any]) -> str:
     lines += [
         f"  {before['queries']:,} held-out queries: nDCG@10 {before['ndcg']:.3f} → {after['ndcg']:.3f}, something right among "
         f"ten {before['found']:.1%} → {after['found']:.1%}, lost {after['lost']:.1%}",
-        f"  the state with the best of these was chosen, so measure it on others: segue upgrade gate --store {result['store']}",
+        "  the state with the best of these was chosen, so measure it on others: segue upgrade gate",
     ]
     if after["agreement"] is not None:
         lines.append(f"  documents that it had not read: cosine {after['agreement']:.3f} to what they were")

@@ -166,6 +166,8 @@ Change = Callable[[Gallery], Gallery]
     [
         (lambda made: replace(made, vectors=made.vectors[:, :8]), "8, 16"),
         (lambda made: replace(made, vectors=made.vectors[:3]), "places 0 to 2"),
+        (lambda made: replace(made, vectors=made.vectors[0]), "shape"),
+        (lambda made: replace(made, vectors=np.full_like(made.vectors, np.nan)), "finite"),
         (lambda made: replace(made, asked={**made.asked, "one": {}}), "not in the gallery"),
         (lambda made: replace(made, asked={**made.asked, "one": {1: 0.0}}), "above 0"),
         (lambda made: replace(made, asked=dict(list(made.asked.items())[:99])), "99 queries.*100 different"),
