@@ -209,12 +209,15 @@ def test_a_large_catalogue_is_sampled_and_keeps_what_is_right(made: Path, monkey
         np.testing.assert_array_equal(gallery.vectors[place], wanted[id][0])
 
 
-def test_judgements_need_a_domain_where_there_are_several(engine: Engine, tmp_path: Path) -> None:
-    file = tmp_path / "judged.tsv"
-    file.write_text("query_id\tquery\tdoc_id\tgrade\n1\tlove\tf4\t1\n")
-    engine.close()
+def test_judgements_need_a_domain_where_there_are_several(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "store", tmp_path / "store")
+    with Engine.open(tmp_path / "store") as engine:
+        engine.index([{"id": "b1", "title": "Emma"}], domain="books")
+    options: dict[str, Any] = {"store_folder": tmp_path / "store", "model": made / "model", "lesson": SHORT}
     with pytest.raises(InvalidInput, match=r"books, films.*--domain"):
-        train_encoder(engine.store.folder, tmp_path / "out", judgements=file)
+        train_encoder(out=tmp_path / "out", judgements=made / "judged.tsv", **options)
+    both = train_encoder(out=tmp_path / "out", **options)
+    assert {name: one["queries"] for name, one in both["domains"].items()} == {"books": 0, "films": 140}
 
 
 def test_the_help_teaches() -> None:
