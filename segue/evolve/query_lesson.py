@@ -184,9 +184,9 @@ class Course:
         loss = gallery_loss(vectors, shares, columns, temperature=self._lesson.temperature)
         loss = loss + self._lesson.kept * feature_matching(vectors, queries.old[rows])
         if some := min(self._lesson.documents, len(documents)):
-            start = int(draw.integers(len(documents) - some + 1))
-            read = self._read(documents.rows[start : start + some])
-            loss = loss + self._lesson.kept * feature_matching(read, documents.old[start : start + some])
+            drawn = draw.choice(len(documents), some, replace=False)
+            read = self._read([documents.rows[one] for one in drawn])
+            loss = loss + self._lesson.kept * feature_matching(read, documents.old[drawn])
         return loss
 
     def _columns(self, vectors: Tensor, right: Sequence[Right], draw: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -233,11 +233,11 @@ class Course:
         return _Taught(vectors, *map(part, (*self._split(gallery.asked), *self._split(gallery.documents))))
 
     def _split(self, texts: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Texts to learn from, and those that are held out; the shortest first, as neighbours in a batch are hardly padded."""
+        """Texts to learn from, and some that are held out."""
         learned, held_out = list[str](), list[str]()
         for text in texts:
             (held_out if is_held_out(text, self._lesson.held_out) else learned).append(text)
-        return sorted(learned, key=len), sorted(held_out[: self._lesson.examined], key=len)
+        return learned, held_out[: self._lesson.examined]
 
 
 def _by(encoder: TorchEncoder | None, part: _Part) -> Tensor:
