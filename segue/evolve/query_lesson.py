@@ -35,7 +35,7 @@ class Lesson:
     `kept` is the weight of what holds queries and documents where they were; `rate` the highest rate of learning.
 
     Of all queries a share is `held_out`; `checks` times on the way, at most `examined` of them are looked at.
-    Chosen with MiniLM on judged queries of films, the validation part as the benchmark `upgrades` splits them: a temperature of .1
+    Chosen with MiniLM on judged queries of films, those of the validation part in the benchmark `upgrades`: a temperature of .1
     found less, and without titles among the documents more of the films asked for by title were lost.
     """
 
