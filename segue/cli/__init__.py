@@ -32,6 +32,7 @@ _RETIRE = {"reader": ("understand:retire_reader", "Ask a domain no more, unless 
 _RESTORE = {"reader": ("understand:restore_reader", "Ask a domain again that was retired.")}
 _UPGRADE = {
     "plan": ("upgrade:plan", "What replacing the encoder changes and costs; nothing is done yet."),
+    "train": ("train_encoder:train", "A compatible encoder, from the log or from judged queries."),
     "bridge": ("upgrade:bridge", "Make a candidate: a bridge from the stored vectors to a new encoder."),
     "gate": ("upgrade:gate", "May a candidate go live? Names what it breaks; exit code 1 where that is too much."),
     "live": ("upgrade:live", "Let the new encoder answer beside the old one, on the vectors that are there."),
@@ -109,6 +110,7 @@ def upgrade() -> None:
 
     \b
     segue upgrade plan     --store DIR --model MODEL    what it changes and costs
+    segue upgrade train    --store DIR --out MODEL      a better encoder for these vectors, from the log
     segue upgrade bridge   --store DIR --model MODEL    a candidate: a few items embedded, a map fitted
     segue upgrade gate     --store DIR --candidate NAME what it breaks; exit code 1 if too much
     segue upgrade live     --store DIR --candidate NAME the new encoder answers at once

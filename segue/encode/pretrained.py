@@ -1,6 +1,7 @@
 """Encoders that others trained: any BERT-like folder, and MiniLM out of the installed package. Nothing is fetched."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,15 +11,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from segue.encode import checkpoints
 from segue.encode.continuation import FOLDER, continued, kept
 from segue.encode.encoder import Ids, Vectors, encode_by_length
 from segue.encode.positions.learned import LearnedPositions
 from segue.encode.tokenizer import Tokenizer
 from segue.encode.transformer import Shape, Transformer, pool
 from segue.errors import Corrupt, InvalidInput, NotFound, Unavailable
+
+_WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,7 @@ def load(folder: Path | str) -> TorchEncoder:
     longest = int(config["max_position_embeddings"]) - skipped
     _check_pooling(folder / "1_Pooling" / "config.json")
     transformer = Transformer(shape, LearnedPositions(longest, shape.width))
-    weights = _renamed(_weights(folder / "model.safetensors"), shape, folder)
+    weights = _ours(_weights(folder / _WEIGHTS), shape, folder)
     weights["positions.table"] = weights["positions.table"][skipped:]
     try:
         transformer.load_state_dict(weights)
@@ -97,6 +101,18 @@ def load(folder: Path | str) -> TorchEncoder:
         how, flow = kept(folder / FOLDER)
         transformer, longest = continued(transformer, how, flow), how.longest
     return TorchEncoder(transformer.eval(), Tokenizer.open(folder / "tokenizer.json", longest=longest))
+
+
+def save(encoder: TorchEncoder, folder: Path, *, source: Path) -> None:
+    """Write `encoder`, which was loaded from the folder `source` and has been trained since, to a new `folder` that `load` reads.
+
+    All files of `source` are copied as they are, but for the weights: those have the encoder's values under the names that they
+    had. Raises `InvalidInput` for another model's folder, and what the disk raises.
+    """
+    weights = {name.replace(".base.", "."): tensor for name, tensor in encoder.transformer.state_dict().items()}
+    checkpoint = checkpoints.written(_weights(source / _WEIGHTS), weights, encoder.transformer.shape.blocks)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(_WEIGHTS))
+    save_file(checkpoint, folder / _WEIGHTS, metadata={"format": "pt"})
 
 
 def _skipped(config: Mapping[str, Any]) -> int:
@@ -143,42 +159,11 @@ def _check_pooling(file: Path) -> None:
         )
 
 
-_OUTSIDE = {
-    "words.weight": "embeddings.word_embeddings.weight",
-    "types.weight": "embeddings.token_type_embeddings.weight",
-    "positions.table": "embeddings.position_embeddings.weight",
-    "norm": "embeddings.LayerNorm",
-}
-_INSIDE = {
-    "attention.merge": "attention.output.dense",
-    "attention_norm": "attention.output.LayerNorm",
-    "widen": "intermediate.dense",
-    "narrow": "output.dense",
-    "norm": "output.LayerNorm",
-}
-
-
-def _renamed(weights: Mapping[str, Tensor], shape: Shape, folder: Path) -> dict[str, Tensor]:
-    """The names of BERT's checkpoints → ours; the pooler and any head are left out."""
-    given = {name.removeprefix("bert.").removeprefix("roberta."): tensor for name, tensor in weights.items()}
-    ours: dict[str, Tensor] = {}
+def _ours(checkpoint: Mapping[str, Tensor], shape: Shape, folder: Path) -> dict[str, Tensor]:
     try:
-        for name, theirs in _OUTSIDE.items():
-            ours |= _both(given, theirs, name) if name == "norm" else {name: given[theirs]}
-        for block in range(shape.blocks):
-            source, target = f"encoder.layer.{block}", f"blocks.{block}"
-            for name, theirs in _INSIDE.items():
-                ours |= _both(given, f"{source}.{theirs}", f"{target}.{name}")
-            for part in ("weight", "bias"):
-                stacked = [given[f"{source}.attention.self.{name}.{part}"] for name in ("query", "key", "value")]
-                ours[f"{target}.attention.project.{part}"] = torch.cat(stacked)
+        return checkpoints.read(checkpoint, shape.blocks)
     except KeyError as error:
         raise InvalidInput(f"The weights in {folder} lack {error}.", expected="the weights of a BERT model") from error
-    return ours
-
-
-def _both(given: Mapping[str, Tensor], theirs: str, ours: str) -> dict[str, Tensor]:
-    return {f"{ours}.{part}": given[f"{theirs}.{part}"] for part in ("weight", "bias")}
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

@@ -109,8 +109,10 @@ def ract(
 
 
 def gallery_loss(vectors: Tensor, items: Tensor, gallery: Tensor, *, temperature: float = 0.05) -> Tensor:
-    """Queries [b, d] against the vectors as they are stored, all of them or a sample, [n, d_old]; `items` [b] says which each
-    should find. A contrastive loss whose classes are the items: BCT where every item is a class and its old vector the column."""
+    """Queries [b, d] against the vectors as they are stored, all of them or a sample, [n, d_old]; `items` int64 [b] says which
+    each should find, or where that is several, float [b, n] in which shares.
+
+    A contrastive loss whose classes are the items: BCT where every item is a class and its old vector the column."""
     return functional.cross_entropy(alike(vectors, gallery) / temperature, items)
 
 

@@ -111,6 +111,16 @@ def test_items_are_classes_and_their_stored_vectors_the_columns() -> None:
     torch.testing.assert_close(gallery_loss(queries, items, gallery), influence_loss(queries, items, head))
 
 
+def test_several_items_may_be_right_for_a_query() -> None:
+    queries, gallery = drawn(4, 7), drawn(9, 5, seed=1)
+    shares = torch.zeros(4, 9, dtype=torch.float64)
+    shares[:, 2], shares[:, 6] = 0.25, 0.75
+    alone = [gallery_loss(queries, torch.full((4,), item), gallery, temperature=0.1) for item in (2, 6)]
+    torch.testing.assert_close(
+        gallery_loss(queries, shares, gallery, temperature=0.1), 0.25 * alone[0] + 0.75 * alone[1]
+    )
+
+
 def test_what_is_trained_so_is_found_among_old_vectors() -> None:
     """A rotated copy of the old space, and a new head of its own: with the influence loss, new queries find old vectors."""
     labels = torch.arange(6).repeat(20)
