@@ -5,6 +5,7 @@ A task's old encoder is a small net of 64 components, the new one a wider net of
 head of their own, from samples of `benchmarks.labelled`.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -89,7 +90,7 @@ class Split:
         counted = words.fit_transform(read)
         decomposed = TruncatedSVD(min(300, min(counted.shape) - 1), random_state=0).fit(counted)
         found: Tensor = torch.from_numpy(decomposed.transform(words.transform(texts))).float()
-        return found * found.shape[1] ** 0.5
+        return found * math.sqrt(found.shape[1])
 
     def _read(self, row: int) -> bool:
         """Whether the words of the old encoder come from this text: training texts of classes that it knows."""
