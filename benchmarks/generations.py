@@ -39,8 +39,8 @@ WIDTHS = {"old": 64, "middle": 96, "new": 128}
 CHANNELS = {"old": 6, "middle": 16, "new": 16}
 
 _LOAD = {INTENTS: intents, OTHER: intents, CHARACTERS: characters, CLOTHES: clothes}
-_BATCH, _RATE, _NEAR = 128, 2e-3, 1000
-"""Samples of a step; the first rate; stored vectors in a step's gallery losses, beside those of the batch."""
+_BATCH, _IMAGES, _RATE, _NEAR = 128, 64, 5e-3, 1000
+"""Samples of a step, and images of one; the first rate; stored vectors in a step's gallery losses, beside those of the batch."""
 
 Setting = tuple[float, ...]
 Extra = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -132,14 +132,15 @@ def trained(split: Split, which: str, steps: int, seed: int, extra: Extra | None
     inputs, rows = split.old_inputs if which == "old" else split.data.inputs, split.rows[which]
     net = _net(which, inputs)
     head = CosineHead(torch.randn(split.classes[which], WIDTHS[which]))
-    optimizer = torch.optim.AdamW([*net.parameters(), *head.parameters()], lr=_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW([*net.parameters(), *head.parameters()], lr=_RATE, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    batch = _BATCH if inputs.ndim == 2 else _IMAGES
     order = torch.Generator().manual_seed(seed)
     left = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
-        while len(left) < _BATCH:
+        while len(left) < batch:
             left = torch.cat([left, rows[torch.randperm(len(rows), generator=order)]])
-        places, left = left[:_BATCH], left[_BATCH:]
+        places, left = left[:batch], left[batch:]
         vectors = net(_moved(inputs[places], order))
         loss = functional.cross_entropy(head(vectors), split.labels[places])
         if extra is not None:

@@ -436,7 +436,7 @@ def main() -> None:
     options = arguments(__doc__, data="understand and evolve", collections=(), work="/tmp/segue-compatible")
     options.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
     options.add_argument("--most", type=int, help="classes  [all]")
-    options.add_argument("--steps", type=int, default=400, help="of every training")
+    options.add_argument("--steps", type=int, default=300, help="of every training")
     options.set_defaults(processes=1, data=DATA)
     chosen = options.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
