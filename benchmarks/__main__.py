@@ -28,6 +28,7 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.linear_finetuning": [],
     "benchmarks.quality.slim": [],
     "benchmarks.quality.congruent": [],
+    "benchmarks.quality.compatible": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -101,6 +102,9 @@ SMOKE: dict[str, list[str]] = {
         *("--generations", "1", "--rounds", "1", "--processes", "1"),
     ],
     "benchmarks.quality.congruent": ["--seeds", "1", "--most", "60", "--epochs", "1", "--processes", "1"],
+    "benchmarks.quality.compatible": [
+        *("--tasks", "intents, other encoder", "characters", "--seeds", "1", "--most", "10", "--steps", "1"),
+    ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
     "benchmarks.quality.upgrades": [
         *("--collections", "msrd", "--seeds", "1", "--most", "400", "--queries", "20", "--items", "20"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.quality import (
     algorithms,
+    compatible,
     congruent,
     contexts,
     drift,
@@ -81,6 +82,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "upgrades": lambda: speed("upgrades", upgrades.as_table),
     "slim": lambda: speed("slim", slim.as_table),
     "congruent": lambda: speed("congruent", congruent.as_table),
+    "compatible": lambda: speed("compatible", compatible.as_table),
 }
 
 

@@ -2,7 +2,9 @@
 
 Sources: BCT, Shen et al., "Towards Backward-Compatible Representation Learning" (CVPR 2020); RACT, Zhang et al., "Hot-Refresh
 Model Upgrades with Regression-Alleviating Compatible Training in Image Retrieval" (ICLR 2022). The influence loss alone does not
-carry to classes that neither model saw: there, `feature_matching` or `ract` go with it.
+carry to classes that neither model saw: there, `feature_matching` or `ract` go with it, best over what is stored, which needs
+no labels. `class_gallery_loss` is ours: the supervised contrastive loss of Khosla et al., "Supervised Contrastive Learning"
+(NeurIPS 2020), against the vectors as they are stored.
 
 Vectors need not have unit length, all of this normalises them; where the new ones have more components, the first are compared.
 """
@@ -114,6 +116,34 @@ def gallery_loss(vectors: Tensor, items: Tensor, gallery: Tensor, *, temperature
 
     A contrastive loss whose classes are the items: BCT where every item is a class and its old vector the column."""
     return functional.cross_entropy(alike(vectors, gallery) / temperature, items)
+
+
+def class_gallery_loss(
+    vectors: Tensor, labels: Tensor, gallery: Tensor, gallery_labels: Tensor, *, temperature: float = 0.05
+) -> Tensor:
+    """Queries [b, d] of classes `labels` [b] against stored vectors [n, d_old] of classes `gallery_labels` [n]: a scalar.
+
+    The supervised contrastive loss (Khosla et al. 2020, equation 2) with the old model's vectors as the other side: *every*
+    stored vector of the class must be found, not its mean only. Where old vectors of a class lie scattered, as those of
+    classes that the old model never saw do, a query learns the place from which most of them are near. Raises `InvalidInput`
+    for a class without stored vectors.
+    """
+    if len(gallery) != len(gallery_labels) or len(vectors) != len(labels):
+        raise InvalidInput(
+            f"There are {len(vectors)} vectors with {len(labels)} labels, and {len(gallery)} stored ones with "
+            f"{len(gallery_labels)}.",
+            expected="a label for each",
+        )
+    right = labels[:, None] == gallery_labels[None, :]
+    counts = right.sum(dim=1)
+    if not bool((counts > 0).all()):
+        raise InvalidInput(
+            f"Nothing is stored of the classes {sorted(set(labels[counts == 0].tolist()))}.",
+            expected="a stored vector of every class that is asked for",
+            fix="put the old vectors of the batch itself among them",
+        )
+    logarithms = (alike(vectors, gallery) / temperature).log_softmax(dim=1)
+    return -((logarithms * right).sum(dim=1) / counts).mean()
 
 
 def alike(vectors: Tensor, old: Tensor) -> Tensor:

@@ -157,7 +157,7 @@ def _clothes(folder: Path) -> Path:
     [
         module
         for module in FULL
-        if not module.endswith(("untuned", "readers", "understanding", "long_documents", "congruent"))
+        if not module.endswith(("untuned", "readers", "understanding", "long_documents", "congruent", "compatible"))
     ],
 )  # own files
 def test_runs(module: str, tmp_path: Path) -> None:

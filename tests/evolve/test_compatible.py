@@ -11,6 +11,7 @@ from segue.errors import InvalidInput
 from segue.evolve.compatible import (
     CosineHead,
     alike,
+    class_gallery_loss,
     feature_matching,
     gallery_loss,
     influence_loss,
@@ -119,6 +120,29 @@ def test_several_items_may_be_right_for_a_query() -> None:
     torch.testing.assert_close(
         gallery_loss(queries, shares, gallery, temperature=0.1), 0.25 * alone[0] + 0.75 * alone[1]
     )
+
+
+def test_every_stored_vector_of_the_class_is_to_be_found() -> None:
+    queries, gallery = drawn(3, 6).requires_grad_(), drawn(7, 4, seed=1)
+    labels, stored = torch.tensor([0, 2, 0]), torch.tensor([0, 1, 2, 0, 1, 0, 2])
+    by_hand = 0.0
+    for query, label in zip(queries.detach(), labels.tolist(), strict=True):
+        scores = [cosine(query[:4], one) / 0.1 for one in gallery]
+        whole = math.log(sum(math.exp(score) for score in scores))
+        right = [score for score, name in zip(scores, stored.tolist(), strict=True) if name == label]
+        by_hand += sum(whole - score for score in right) / len(right)
+    loss = class_gallery_loss(queries, labels, gallery, stored, temperature=0.1)
+    assert float(loss.detach()) == pytest.approx(by_hand / 3)
+    with pytest.raises(InvalidInput, match=r"Nothing is stored of the classes \[3\]"):
+        class_gallery_loss(queries, torch.tensor([0, 3, 3]), gallery, stored)
+    with pytest.raises(InvalidInput, match="a label for each"):
+        class_gallery_loss(queries, labels, gallery, stored[:5])
+
+
+def test_where_each_item_is_its_class_both_gallery_losses_are_one() -> None:
+    queries, gallery, items = drawn(3, 4), drawn(6, 4, seed=1), torch.tensor([5, 0, 2])
+    found = class_gallery_loss(queries, items, gallery, torch.arange(6))
+    torch.testing.assert_close(found, gallery_loss(queries, items, gallery))
 
 
 def test_what_is_trained_so_is_found_among_old_vectors() -> None:
