@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from segue.errors import InvalidInput
 from segue.evolve.intervals import Interval, bootstrap
@@ -61,6 +62,19 @@ def negative_flip_rate(old_right: Right, new_right: Right, *, draws: int = 1000,
     broke = old_right & ~new_right
     found = bootstrap(lambda share: share, broke, draws=draws, seed=seed)
     return found if broke.any() else Interval(0.0, 0.0, min(1.0, 3 / len(broke)))
+
+
+def highest_rate(old_right: Right, new_right: Right, *, tried: int = 1) -> float:
+    """How high the rate of negative flips may be: the upper end of its exact 95 % interval (Clopper and Pearson 1934), of a model
+    that is chosen out of so many that were `tried` on these cases (Bonferroni). Raises what `flips` raises.
+
+    >>> right = np.ones(1000, dtype=bool)
+    >>> [round(highest_rate(right, right, tried=tried), 4) for tried in (1, 50)]
+    [0.0037, 0.0076]
+    """
+    _check(old_right, new_right)
+    cases, broke = len(old_right), int((old_right & ~new_right).sum())
+    return 1.0 if broke == cases else float(beta.ppf(1 - 0.025 / tried, broke + 1, cases - broke))
 
 
 def broken(old_right: Right, new_right: Right) -> NDArray[np.intp]:

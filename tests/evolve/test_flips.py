@@ -1,10 +1,12 @@
 """Negative flips against a loop over the cases."""
 
+from math import comb
+
 import numpy as np
 import pytest
 
 from segue.errors import InvalidInput
-from segue.evolve.flips import broken, flips, negative_flip_rate
+from segue.evolve.flips import broken, flips, highest_rate, negative_flip_rate
 
 
 def test_flips_equal_a_loop_over_the_cases() -> None:
@@ -54,3 +56,13 @@ def test_what_never_broke_may_still_break() -> None:
 def test_cases_must_match(old: list[bool], new: list[bool]) -> None:
     with pytest.raises(InvalidInput, match="cases"):
         flips(np.array(old, dtype=bool), np.array(new, dtype=bool))
+
+
+def test_the_highest_rate_is_the_exact_binomial_bound() -> None:
+    old, new = np.ones(400, dtype=bool), np.ones(400, dtype=bool)
+    new[:5] = False
+    for tried in (1, 20):
+        high = highest_rate(old, new, tried=tried)
+        few = sum(comb(400, broke) * high**broke * (1 - high) ** (400 - broke) for broke in range(6))
+        assert few == pytest.approx(0.025 / tried, rel=1e-6)  # so few flips would be as unlikely, were the rate higher
+    assert highest_rate(old, ~old) == 1.0
