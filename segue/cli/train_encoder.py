@@ -42,8 +42,8 @@ def train(
     It learns which items people took for which query, from the log or from judged queries, with the stored vectors as they are;
     what it makes of the same queries and of the items' texts is kept near to what the store's encoder makes of them, so that
     items which are new may be embedded by it and stand beside the others. Those that have a vector keep it: it serves them best.
-    A fifth of the queries is held out: unless these find more than before, nothing is written and the command fails. The store
-    stays as it is: `segue upgrade bridge` takes the model there.
+    Half of the queries are left to the gate, and a fifth of the others is held out: unless these find more than before, nothing
+    is written and the command fails. The store stays as it is: `segue upgrade bridge` takes the model there.
 
     \b
     segue upgrade train --store store --out encoder-2

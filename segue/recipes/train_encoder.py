@@ -1,4 +1,5 @@
-"""Train a compatible encoder for a store, from its log or from judged queries: it finds more among the vectors that are there."""
+"""Train a compatible encoder for a store, from its log or from judged queries: it finds more among the vectors that are
+there."""
 
 import os
 import shutil
@@ -19,6 +20,7 @@ from segue.events import Event, weighed
 from segue.evolve.query_lesson import Gallery, Lesson, learn
 from segue.recipes import judgements as judged_queries
 from segue.recipes.corrections import plain
+from segue.recipes.upgrade.cases import half_of
 from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.catalogue.catalogue import embedding_text
 
@@ -42,13 +44,13 @@ def train_encoder(
     lesson: Lesson | None = None,
     progress: Callable[[str, int], None] = lambda step, done: None,
 ) -> dict[str, Any]:
-    """Train a copy of the BERT-like `model`, MiniLM unless one is named, on the vectors of a store, and write it to a new folder
-    `out`, which `segue index --encoder` takes, as it does the model itself. Nothing of the store changes.
+    """Train a copy of the BERT-like `model`, MiniLM unless one is named, on the vectors of a store, and write it to a new
+    folder `out`, which `segue index --encoder` takes, as it does the model itself. Nothing of the store changes.
 
     What is right for which query say the `judgements` of one domain (TSV, grades above 0), or people in the store's log: what
-    they took, in `domain` or in all of them. `out` is there as a whole or not at all: not where held-out queries find no more
-    than by the store's encoder. Raises `InvalidInput` where `out` exists, where there are too few queries, or where the model's
-    vectors are not as wide as the store's.
+    they took, in `domain` or in all of them. Half of them are left to the gate, which asks no other (`half_of`). `out` is there
+    as a whole or not at all: not where held-out queries find no more than by the store's encoder. Raises `InvalidInput` where
+    `out` exists, where there are too few queries, or where the model's vectors are not as wide as the store's.
     """
     started = time.monotonic()
     lesson, source = lesson or Lesson(), model or minilm_folder()
@@ -63,9 +65,8 @@ def train_encoder(
             wanted = [_only(engine, domain)]
             asked = {wanted[0]: judged(judgements)}
         draw = np.random.default_rng(lesson.seed)
-        made = {
-            name: _gallery(engine.domains.get(name).snapshot, asked.get(name, {}), draw, progress) for name in wanted
-        }
+        learned = {name: _learned_from(asked.get(name, {})) for name in wanted}
+        made = {name: _gallery(engine.domains.get(name).snapshot, learned[name], draw, progress) for name in wanted}
         first, last = learn(
             encoder, engine.encoder, [gallery for gallery, _ in made.values()], lesson, progress=progress
         )
@@ -83,6 +84,7 @@ def train_encoder(
                 "queries": len(gallery.asked),
                 "pairs": sum(map(len, gallery.asked.values())),
                 "unknown items": unknown,
+                "left to the gate": len(asked.get(name, {})) - len(learned[name]),
             }
             for name, (gallery, unknown) in made.items()
         },
@@ -96,8 +98,8 @@ def train_encoder(
 
 
 def taken(events: Iterable[Event], actions: Mapping[str, float]) -> dict[str, Asked]:
-    """What people took for which query, by domain: the weights of all actions on an item, those undone left out, where they come
-    to more than nothing. Queries that differ in case and spaces are one, written as the first of them."""
+    """What people took for which query, by domain: the weights of all actions on an item, those undone left out, where they
+    come to more than nothing. Queries that differ in case and spaces are one, written as the first of them."""
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
     written: dict[str, str] = {}
     for event in events:
@@ -114,6 +116,11 @@ def judged(file: Path) -> Asked:
     for one in judged_queries.load(file):
         found[one.text].update(_liked(one.grades))
     return dict(found)
+
+
+def _learned_from(asked: Asked) -> Asked:
+    """Those queries that the gate does not ask."""
+    return {query: items for query, items in asked.items() if half_of(query) == "validation"}
 
 
 def _liked(weights: Mapping[str, float]) -> dict[str, float]:
@@ -180,7 +187,8 @@ def as_text(result: Mapping[str, Any]) -> str:
     for name, one in result["domains"].items():
         unknown = f"; {one['unknown items']:,} items are not there (any more)" if one["unknown items"] else ""
         lines.append(
-            f"  {name}: {one['queries']:,} queries with {one['pairs']:,} items, among {one['vectors']:,} vectors{unknown}"
+            f"  {name}: {one['queries']:,} queries with {one['pairs']:,} items, among {one['vectors']:,} vectors{unknown}; "
+            f"{one['left to the gate']:,} queries are left to the gate"
         )
     if not result["kept"]:
         return "\n".join(
@@ -193,7 +201,7 @@ def as_text(result: Mapping[str, Any]) -> str:
     lines += [
         f"  {before['queries']:,} held-out queries: nDCG@10 {before['ndcg']:.3f} → {after['ndcg']:.3f}, something right among "
         f"ten {before['found']:.1%} → {after['found']:.1%}, lost {after['lost']:.1%}",
-        "  the state with the best of these was chosen, so measure it on others: segue upgrade gate",
+        "  the state with the best of these was chosen; the gate asks others: segue upgrade bridge, segue upgrade gate",
     ]
     if after["agreement"] is not None:
         lines.append(f"  documents that it had not read: cosine {after['agreement']:.3f} to what they were")

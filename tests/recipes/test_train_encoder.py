@@ -22,6 +22,7 @@ from segue.events import Event, EventLog
 from segue.evolve.query_lesson import Lesson, learn
 from segue.recipes import train_encoder as recipe
 from segue.recipes.train_encoder import as_text, judged, taken, train_encoder
+from segue.recipes.upgrade.cases import half_of
 from segue.recipes.use_encoder import use_encoder
 from segue.store import ACTIONS, Store
 from tests.tiny_bert import write
@@ -29,11 +30,16 @@ from tests.tiny_bert import write
 WORDS = """amber birch cedar delta ember flint grove heath iris jade kelp larch moss north opal pearl river slate oak reed
 stone fern frost cloud storm wind rain snow leaf root bark seed thorn vine ivy lake pond creek shore cliff""".split()
 TITLES = ["A blue whale", "The baker", "Rockets to the moon", "Winter", "A dog and a train"]
-ASKED = {
-    f"{one} {other}": item
+EVERY = {
+    f"{one} {other}{end}": item
+    for end in ("", " song", " tree")
     for item in range(len(TITLES))
     for one, other in combinations(WORDS[8 * item : 8 * item + 8], 2)
 }
+LEFT = [query for query in EVERY if half_of(query) == "test"][:20]
+"""Of what is asked, what the gate will ask."""
+ASKED = dict([(query, item) for query, item in EVERY.items() if half_of(query) == "validation"][:140])
+GONE = next(query for query in ("gone by", "gone", "gone for good") if half_of(query) == "validation")
 LESSON = Lesson(steps=60, queries=16, rate=5e-3, kept=0.1, checks=3)
 SHORT = Lesson(steps=2, queries=4, rate=5e-3, checks=1)
 
@@ -51,9 +57,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Engine.open(store.folder) as engine:
         engine.index([{"id": f"f{item}", "title": title} for item, title in enumerate(TITLES)], domain="films")
     log = EventLog.open(store.events)
-    log.append(*(feedback(query, f"f{item}") for query, item in ASKED.items()), feedback("gone by", "f99")).result()
+    log.append(
+        *(feedback(query, f"f{item}") for query, item in ASKED.items()),
+        *(feedback(query, "f0") for query in LEFT),
+        feedback(GONE, "f99"),
+    ).result()
     log.close()
-    rows = [f"{place}\t{query}\tf{item}\t1" for place, (query, item) in enumerate(ASKED.items())]
+    judged = {**ASKED, **dict.fromkeys(LEFT, 0)}
+    rows = [f"{place}\t{query}\tf{item}\t1" for place, (query, item) in enumerate(judged.items())]
     (folder / "judged.tsv").write_text("query_id\tquery\tdoc_id\tgrade\n" + "\n".join(rows) + "\n")
     return folder
 
@@ -81,7 +92,13 @@ def test_a_model_learns_from_the_log(made: Path, tmp_path: Path) -> None:
     result = train_encoder(made / "store", out, model=made / "model", lesson=LESSON)
     assert result["kept"]
     assert result["after"]["ndcg"] > result["before"]["ndcg"]
-    assert result["domains"]["films"] == {"vectors": 5, "queries": 140, "pairs": 140, "unknown items": 1}
+    assert result["domains"]["films"] == {
+        "vectors": 5,
+        "queries": 140,
+        "pairs": 140,
+        "unknown items": 1,
+        "left to the gate": 20,
+    }
     assert stored(made / "store") == before
     assert Store.open(made / "store").live("encoder") == live
     assert sorted(entry.name for entry in out.parent.iterdir()) == ["model"]  # nothing unfinished is left
@@ -181,7 +198,7 @@ def test_bad_input(made: Path, tmp_path: Path) -> None:
     refused(NotFound, "no file", judgements=tmp_path / "judged.tsv")
     refused(InvalidInput, "384 components.* 8", model=None)
     few = tmp_path / "few.tsv"
-    few.write_text("query_id\tquery\tdoc_id\tgrade\n1\tlove\tf1\t2\n2\tgone\tf77\t1\n")
+    few.write_text(f"query_id\tquery\tdoc_id\tgrade\n1\t{next(iter(ASKED))}\tf1\t2\n2\t{GONE}\tf77\t1\n")
     refused(InvalidInput, "1 queries to learn from.*100 different", judgements=few)
     Store.open(tmp_path / "empty")
     (tmp_path / "empty" / "live.json").write_text((store / "live.json").read_text())
