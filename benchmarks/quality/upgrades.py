@@ -316,8 +316,8 @@ def best(
     found: Callable[[_Way], tuple[Vectors, Vectors]],
     budget: float = BUDGET,
 ) -> _Way:
-    """By the validation part: the best nDCG among the ways that lose no more than the budget for sure; the first where none does.
-    `found` gives the scores of known items' queries and of people's."""
+    """By the validation part: the best nDCG among the ways that lose no more than the budget for sure; the first where none
+    does. `found` gives the scores of known items' queries and of people's."""
     part = made.validation
     before = ranks_of(old_scores(made)(made.known.at(part.known)), part.known) <= _K
     passing = []
@@ -444,8 +444,8 @@ class _Width:
 
 
 def cost(made: Setting, queries: int = 200) -> dict[str, float]:
-    """Milliseconds a query to find the best 100 as a catalogue does, behind the encoders: by the new vectors alone, and by two
-    encoders' vectors of which a tenth are real. The best of five rounds; taken in turns."""
+    """Milliseconds of one processor a query to find the best 100 as a catalogue does, behind the encoders: by the new vectors
+    alone, and by two encoders' vectors of which a tenth are real. The best of five rounds; taken in turns."""
     old, new = made.items.old, made.items.new
     done = np.arange(len(old)) % 10 == 0
     matrix = ridge(old[done], new[done]).matrix
@@ -459,10 +459,10 @@ def cost(made: Setting, queries: int = 200) -> dict[str, float]:
     spent: dict[str, list[float]] = {"alone": [], "both": []}
     for _ in range(5):
         for way, searcher, vectors in (("alone", alone, asked.new), ("both", both, joined)):
-            started = time.perf_counter()
+            started = time.process_time()
             for vector in vectors:
                 searcher.search("dense", vector, 100)
-            spent[way].append(1000 * (time.perf_counter() - started) / len(vectors))
+            spent[way].append(1000 * (time.process_time() - started) / len(vectors))
     return {way: round(min(times), 3) for way, times in spent.items()}
 
 
@@ -585,8 +585,8 @@ def as_table(result: Mapping[str, Any]) -> str:
         spent = of["milliseconds"]
         lines += [
             "",
-            f"Area under the curve of gains: {shown}. To find the best 100 among all items, behind the encoders: "
-            f"{spent['alone']:.2f} ms by the new vectors alone, {spent['both']:.2f} by both.",
+            f"Area under the curve of gains: {shown}. To find the best 100 among all items, behind the encoders, on one "
+            f"processor: {spent['alone']:.2f} ms by the new vectors alone, {spent['both']:.2f} by both.",
             "",
         ]
     return "\n".join(lines[:-1])
