@@ -278,6 +278,7 @@ def test_the_other_actions_are_in_a_menu(window: Window, engine: Engine) -> None
 def test_the_keyboard_alone_is_enough(window: Window, engine: Engine) -> None:
     window.open()
     page = window.page
+    expect(page.locator("#query")).to_be_focused()
     page.keyboard.type("mary poppins")
     page.keyboard.press("Enter")
     window.settle()
