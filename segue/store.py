@@ -171,7 +171,7 @@ class Store:
     def _point(self, change: Callable[[dict[str, str]], dict[str, str]], failed: str) -> None:
         try:
             with FileLock(self.folder / "live.lock", timeout=30):
-                _write(self.folder / "live.json", orjson.dumps(change(self._pointers())))
+                write_whole(self.folder / "live.json", orjson.dumps(change(self._pointers())))
         except (OSError, Timeout) as error:
             raise Unavailable(
                 f"{failed}: {error}.",
@@ -233,7 +233,7 @@ def make_encoder(folder: Path, *options: str) -> None:
 def _create(folder: Path, settings: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(
+        write_whole(
             settings,
             orjson.dumps({"format": _FORMAT, "actions": dict(ACTIONS), "policy": "bandit"}, option=orjson.OPT_INDENT_2),
         )
@@ -278,7 +278,7 @@ def _read(file: Path, *, fix: str) -> Any:
         ) from error
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_whole(file: Path, content: bytes) -> None:
     """Replace `file` as a whole: after a kill or a loss of power it is the old one or the new one."""
     temporary = file.with_suffix(_UNFINISHED)
     try:

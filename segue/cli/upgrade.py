@@ -14,6 +14,7 @@ from segue.recipes.upgrade import going_live, judge_others
 from segue.recipes.upgrade import judge as judging
 from segue.recipes.upgrade import plan as planning
 from segue.recipes.upgrade import report as reporting
+from segue.recipes.upgrade.candidates import located
 from segue.store import Store
 
 model_option = click.option(
@@ -161,8 +162,7 @@ def gate(
     segue upgrade gate --store store --candidate bridge-0123456789abcdef --judgements judged.tsv --json
     segue upgrade gate --store store --candidate readers --data held-out.jsonl
     """
-    folder = Store.open(store, create=False).artifacts / candidate.name
-    folder = folder if folder.exists() else candidate
+    folder = located(Store.open(store, create=False), candidate)
     with Steps(unit=" cases", quiet=as_json) as progress:
         if judge_others.are_readers(folder):
             report = judge_others.judge_readers(store, folder, _given(data), budget=budget, seed=seed)

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,8 @@ from segue.encode.positions.effects import span
 from segue.encode.positions.floater import FloaterPositions
 from segue.encode.pretrained import TorchEncoder, load
 from segue.encode.transformer import Transformer
-from segue.errors import InvalidInput, NotFound, Unavailable
+from segue.errors import InvalidInput, NotFound
+from segue.recipes.new_folder import new_folder, refuse_existing
 from segue.recipes.pictures import draw_positions
 from segue.retrieve.catalogue.tables import rows
 
@@ -43,8 +43,7 @@ def migrate(
     """
     started = time.monotonic()
     how, lesson = how or Continuation(), lesson or Lesson()
-    if out.exists():
-        raise InvalidInput(f"{out} exists already.", expected="a folder that does not exist yet", fix="choose another")
+    refuse_existing(out)
     if (model / FOLDER).exists():
         raise InvalidInput(f"{model} has been migrated already.", fix="migrate the model that it was made from")
     before = load(model)
@@ -54,18 +53,10 @@ def migrate(
     if texts is not None:
         first, last = learn(after, texts_of(texts, column), lesson, progress=progress)
         learned = {"lesson": asdict(lesson), "before": asdict(first), "after": asdict(last), "kept": first != last}
-    part = out.parent / f".{out.name}.{uuid.uuid4().hex}.part"
-    try:
+    with new_folder(out) as part:
         shutil.copytree(model, part)
         keep(part / FOLDER, flow_of(transformer), how, source=before.fingerprint, about={"learned": learned})
         difference = _difference(before, load(part))
-        part.rename(out)
-    except OSError as error:
-        raise Unavailable(
-            f"The model was not written to {out}: {error}.", fix="free some space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return {
         "model": str(model),
         "out": str(out),

@@ -2,9 +2,7 @@
 there."""
 
 import os
-import shutil
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -13,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from segue.encode.pretrained import TorchEncoder, load, minilm_folder, save
+from segue.encode.pretrained import load, minilm_folder, save
 from segue.engine import Engine
-from segue.errors import InvalidInput, Unavailable
+from segue.errors import InvalidInput
 from segue.events import Event, weighed
 from segue.evolve.query_lesson import Gallery, Lesson, learn
 from segue.recipes import judgements as judged_queries
 from segue.recipes.corrections import plain
+from segue.recipes.new_folder import new_folder, refuse_existing
 from segue.recipes.upgrade.cases import half_of
 from segue.retrieve.catalogue import Snapshot
 from segue.retrieve.catalogue.catalogue import embedding_text
@@ -54,8 +53,7 @@ def train_encoder(
     """
     started = time.monotonic()
     lesson, source = lesson or Lesson(), model or minilm_folder()
-    if out.exists():
-        raise InvalidInput(f"{out} exists already.", expected="a folder that does not exist yet", fix="choose another")
+    refuse_existing(out)
     encoder = load(source)
     with Engine.open(store_folder, create=False, threads=os.cpu_count() or 1) as engine:
         if judgements is None:
@@ -72,7 +70,8 @@ def train_encoder(
         )
     kept = last != first
     if kept:
-        _write(encoder, source, out)
+        with new_folder(out) as part:
+            save(encoder, part, source=source)
     return {
         "store": str(store_folder),
         "model": str(source),
@@ -164,20 +163,6 @@ def _gallery(
 
 def _some(numbers: np.ndarray[Any, np.dtype[np.int64]], most: int, draw: np.random.Generator) -> Any:
     return numbers if len(numbers) <= most else draw.choice(numbers, most, replace=False)
-
-
-def _write(encoder: TorchEncoder, source: Path, out: Path) -> None:
-    part = out.parent / f".{out.name}.{uuid.uuid4().hex}.part"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save(encoder, part, source=source)
-        part.rename(out)
-    except OSError as error:
-        raise Unavailable(
-            f"The model was not written to {out}: {error}.", fix="free some space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def as_text(result: Mapping[str, Any]) -> str:

@@ -1,16 +1,15 @@
 """Let another encoder embed what a store holds: all at once, with no map and no gate (`segue upgrade` has both)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.live_encoder import ENCODER
-from segue.recipes.upgrade.candidates import adopt_encoder, not_taking_over
-from segue.retrieve.catalogue.mixed import tidy
+from segue.recipes.upgrade.candidates import adopt_encoder, not_taking_over, tidied
+from segue.recipes.upgrade.embedding import embed
 from segue.store import Store
-
-_BATCH = 1000
 
 
 def use_encoder(
@@ -38,13 +37,9 @@ def use_encoder(
     with Engine.open(store.folder, threads=2) as engine:
         for name in engine.domains.names():
             catalogue = engine.domains.get(name)
-            numbers = catalogue.snapshot.numbers
-            missing = numbers[~catalogue.incoming(new, whole=whole).among(numbers)]
-            for start in range(0, len(missing), _BATCH):
-                catalogue.embed_anew(missing[start : start + _BATCH].tolist(), new, whole=whole)
-                progress("embedding", len(missing[start : start + _BATCH]))
+            missing = catalogue.missing(new, whole=whole)
+            embed(catalogue, missing, new, whole=whole, progress=partial(progress, "embedding"))
         old = engine.encoder
     store.supersede(ENCODER, folder)
-    for name in store.domains():
-        tidy(store.domain(name), new, old)
+    tidied(store, new, old)
     return folder

@@ -19,7 +19,7 @@ from segue.recipes.upgrade import bridge as bridging
 from segue.recipes.upgrade import plan
 from segue.recipes.upgrade.bridge import bridge
 from segue.recipes.upgrade.candidates import adopt_encoder
-from segue.recipes.upgrade.cases import Space, cases, half_of, ranks
+from segue.recipes.upgrade.cases import Space, cases, half_of, rank_of, ranks
 from segue.recipes.upgrade.going_live import as_text, backfill, finish, go_live, rollback, status_of
 from segue.recipes.upgrade.judge import judge
 from segue.recipes.upgrade.judge_others import judge_ranker, judge_readers
@@ -188,6 +188,11 @@ def test_judged_queries_and_what_people_took_are_asked(store: Path, tmp_path: Pa
     assert (by_kind["films, taken"].case.text, by_kind["films, taken"].id) == ("dragon circus", answer.results[0].id)
 
 
+def test_where_something_stands() -> None:
+    assert rank_of("films", ["books", "films"]) == 2
+    assert rank_of("films", ["books"]) == 0  # as a domain that is retired: nothing was meant to be found there
+
+
 def test_ranks_are_those_of_a_loop() -> None:
     random = np.random.default_rng(0)
 
@@ -261,7 +266,7 @@ def _adopted(store: Path, model: Path) -> Path:
 def test_the_pace_is_kept(store: Path, int8_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_live(store, Path(prepared(store, int8_folder)), anyway=True)
     slept: list[float] = []
-    monkeypatch.setattr("segue.recipes.upgrade.going_live.time.sleep", slept.append)
+    monkeypatch.setattr("segue.recipes.upgrade.embedding.time.sleep", slept.append)
     batches: list[int] = []
     backfill(store, per_second=20, progress=lambda step, done: batches.append(done))
     assert batches == [20, 20, 20]

@@ -3,6 +3,7 @@ encoder may count, chosen by what is found on validation queries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from segue.evolve.bridges import LinearMap, procrustes, ridge
 from segue.evolve.flips import highest_rate
 from segue.recipes.upgrade.candidates import adopt_encoder, not_taking_over
 from segue.recipes.upgrade.cases import Asked, Space, Vectors, cases, ranks
+from segue.recipes.upgrade.embedding import embed
 from segue.records import Numbers
 from segue.retrieve.catalogue.mixed import Incoming
 from segue.retrieve.catalogue.vectors import Floats, VectorSearcher
@@ -36,7 +38,6 @@ FEWEST = 50
 
 _K = 10
 _MOST = 20_000
-_BATCH = 256
 
 
 def bridge(
@@ -82,10 +83,8 @@ def bridge(
             "validation": {"cases": len(asked), "weights": tried},
             "seed": seed,
         }
-        key = sha256(matrix.tobytes() + repr((weights, old.fingerprint, coming.hash, how, about)).encode()).hexdigest()[
-            :16
-        ]
-        folder = opened.artifacts / f"bridge-{key}"
+        key = sha256(matrix.tobytes() + repr((weights, old.fingerprint, coming.hash, how, about)).encode()).hexdigest()
+        folder = opened.artifacts / f"bridge-{key[:16]}"
         if not folder.exists():
             bridged.write(folder, matrix, weights, calibrated, old=old, new=coming, name=how, about=about)
     return {"candidate": folder.name, "encoder": coming.folder.name, "weight": weights[0], "real": weights[1], **about}
@@ -113,12 +112,9 @@ def _calibrated(engine: Engine, new: Encoder, share: float, seed: int, progress:
         catalogue = engine.domains.get(name)
         wanted = min(_MOST, max(1, round(share * len(catalogue.snapshot))))
         alive = catalogue.snapshot.numbers
-        done = catalogue.incoming(new).among(alive)
-        missing = most_used(engine, name, alive[~done], seed)[: max(0, wanted - int(done.sum()))]
-        for start in range(0, len(missing), _BATCH):
-            batch = np.sort(missing[start : start + _BATCH])
-            catalogue.embed_anew(batch.tolist(), new)
-            progress("embedding", len(batch))
+        missing = catalogue.missing(new)
+        few = most_used(engine, name, missing, seed)[: max(0, wanted - len(alive) + len(missing))]
+        embed(catalogue, few, new, progress=partial(progress, "embedding"))
         found[name] = alive[catalogue.incoming(new).among(alive)]
     if sum(map(len, found.values())) < FEWEST:
         raise InvalidInput(
@@ -164,17 +160,8 @@ def _tried(
     is within the budget for sure, though it is chosen out of all of them; items that were embedded to fit the map say how much
     is gained, and nothing of what is lost."""
     ways = [(1.0, 1.0, 0.0, 0.0), *((1 - mapped, 1 - real, mapped, real) for mapped, real in pairs)]
-    order, found = list[Asked](), []
-    for name in sorted({one.domain for one in asked}):
-        catalogue, few = engine.domains.get(name), [one for one in asked if one.domain == name]
-        texts, wanted = [one.case.text for one in few], np.array([one.number for one in few], dtype=np.int64)
-        stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
-        by_old, by_new = engine.encoder.encode(texts), new.encode(texts)
-        halves = ((by_old, stored), (by_new, NewHalf(stored, incoming, LinearMap(matrix))))
-        spaces = [Space(queries, Some(items, incoming, real)) for queries, items in halves for real in (False, True)]
-        found.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
-        order += few
-    before, *after = np.concatenate(found, axis=1)
+    order = sorted(asked, key=lambda one: one.domain)
+    before, *after = ranks_by_both(engine, order, new, LinearMap(matrix), ways)
     own = {(name, number) for name, numbers in calibrated.items() for number in numbers.tolist()}
     counts = np.array([(one.domain, one.number) not in own for one in order])
     if not counts.any():
@@ -201,6 +188,28 @@ def _tried(
             }
         )
     return tried
+
+
+def ranks_by_both(
+    engine: Engine,
+    asked: Sequence[Asked],
+    new: Encoder,
+    mapped: Callable[[Floats], Floats] | None,
+    ways: Sequence[Sequence[float]],
+) -> NDArray[np.int64]:
+    """`ranks` of cases, which stand by domain, by the store's encoder and a `new` one, [ways, b]: each way says how much the old
+    score counts for items that are not embedded anew and for those that are, and then the new one for both. Without `mapped` all
+    are."""
+    found = []
+    for name in dict.fromkeys(one.domain for one in asked):
+        catalogue, few = engine.domains.get(name), [one for one in asked if one.domain == name]
+        texts, wanted = [one.case.text for one in few], np.array([one.number for one in few], dtype=np.int64)
+        stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
+        half = incoming.rows() if mapped is None else NewHalf(stored, incoming, mapped)
+        halves = ((engine.encoder.encode(texts), stored), (new.encode(texts), half))
+        spaces = [Space(queries, Some(items, incoming, real)) for queries, items in halves for real in (False, True)]
+        found.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
+    return np.concatenate(found, axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from segue.encode.quantised import KIND as ENCODER
 from segue.encode.quantised import OnnxEncoder
 from segue.errors import InvalidInput, NotFound
 from segue.live_encoder import UPGRADE
+from segue.retrieve.catalogue.mixed import tidy
 from segue.store import Store, make_encoder
 
 
@@ -30,10 +31,15 @@ def adopt_encoder(store: Store, model: Path) -> Path:
     return folder
 
 
+def located(store: Store, candidate: Path) -> Path:
+    """A candidate by its name in the store's artifacts, or else by its folder."""
+    here = store.artifacts / candidate.name
+    return here if here.exists() else candidate
+
+
 def adopt_bridge(store: Store, candidate: Path) -> Artifact:
     """A bridge by its folder, or by its name in the store's artifacts. Raises what `artifact.open` raises."""
-    here = store.artifacts / candidate.name
-    folder = here if (here / artifact.MANIFEST).exists() else candidate
+    here, folder = store.artifacts / candidate.name, located(store, candidate)
     if not folder.exists():
         known = ", ".join(path.name for path in sorted(store.artifacts.glob("bridge-*"))) or "none yet"
         raise NotFound(
@@ -52,6 +58,12 @@ def adopt_bridge(store: Store, candidate: Path) -> Artifact:
 def open_bridge(part: Artifact, old: Encoder, *, threads: int = 2) -> BridgedEncoder:
     """Both encoders of a bridge. Raises `InvalidInput` where it was not made from `old`."""
     return bridged(part, old, OnnxEncoder.open(encoder_of(part), threads=threads))
+
+
+def tidied(store: Store, encoder: Encoder, *others: Encoder) -> None:
+    """Keep in every domain the vectors of these encoders alone."""
+    for name in store.domains():
+        tidy(store.domain(name), encoder, *others)
 
 
 def not_taking_over(store: Store) -> None:

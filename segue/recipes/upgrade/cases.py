@@ -16,7 +16,7 @@ import numpy as np
 from segue.engine import Engine
 from segue.errors import InvalidInput
 from segue.events import weighed
-from segue.evolve.release import Case, Ranks
+from segue.evolve.release import NOT_FOUND, Case, Ranks
 from segue.recipes.judgements import Judged, load
 from segue.records import Numbers
 from segue.retrieve.catalogue import Snapshot
@@ -136,6 +136,11 @@ def _titles(domain: str, snapshot: Snapshot, count: int, random: np.random.Gener
 
 def _asked(domain: str, kind: str, text: str, number: int, id: str) -> Asked:
     return Asked(Case(text, f"{domain}/{id}", f"{domain}, {kind}"), domain, number, id)
+
+
+def rank_of(wanted: object, found: Sequence[object]) -> int:
+    """Where it stands, from 1 on, or `NOT_FOUND`."""
+    return found.index(wanted) + 1 if wanted in found else NOT_FOUND
 
 
 # -- ranks --------------------------------------------------------------------------------------------------------------

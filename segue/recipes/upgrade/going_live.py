@@ -3,8 +3,8 @@
 Taking over, finishing and going back each replace one small file. Servers that are running notice by themselves.
 """
 
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,18 +19,17 @@ from segue.engine import Engine
 from segue.errors import InvalidInput, NotFound
 from segue.live_encoder import ENCODER, UPGRADE
 from segue.recipes.upgrade.bridge import most_used
-from segue.recipes.upgrade.candidates import adopt_bridge, not_taking_over, open_bridge
+from segue.recipes.upgrade.candidates import adopt_bridge, not_taking_over, open_bridge, tidied
+from segue.recipes.upgrade.embedding import embed
 from segue.recipes.upgrade.judge import judge
 from segue.recipes.upgrade.report import said_of
 from segue.records import Numbers
 from segue.retrieve.catalogue import Catalogue
-from segue.retrieve.catalogue.mixed import tidy
 from segue.store import Store
 
 Order = Literal["used", "uncertain", "random"]
 Progress = Callable[[str, int], None]
 
-_BATCH = 256
 _CHUNK = 2_000
 
 
@@ -53,7 +52,7 @@ def go_live(store: Path, candidate: Path, *, anyway: bool = False) -> None:
     coming = open_bridge(part, old)
     _prepared(opened, coming)
     opened.go_live(UPGRADE, part.folder)
-    _tidied(opened, coming)
+    tidied(opened, coming)
 
 
 def backfill(
@@ -73,20 +72,13 @@ def backfill(
     """
     opened = Store.open(store, create=False)
     encoder = _taking_over(opened)
-    batch = _BATCH if per_second is None else max(1, min(_BATCH, int(per_second)))
     left = most if most is not None else 2**62
     with Engine.open(store, create=False, encoder=encoder) as engine:
         for name in engine.domains.names():
             catalogue = engine.domains.get(name)
-            todo = _ordered(engine, name, _missing(catalogue, encoder), encoder, order, seed)[:left]
+            todo = _ordered(engine, name, catalogue.missing(encoder.new), order, seed)[:left]
             left -= len(todo)
-            for start in range(0, len(todo), batch):
-                began = time.monotonic()
-                some = np.sort(todo[start : start + batch])
-                catalogue.embed_anew(some.tolist(), encoder.new)
-                progress(name, len(some))
-                if per_second is not None:
-                    time.sleep(max(0.0, len(some) / per_second - (time.monotonic() - began)))
+            embed(catalogue, todo, encoder.new, per_second=per_second, progress=partial(progress, name))
 
 
 def finish(
@@ -121,7 +113,7 @@ def finish(
             )
     _prepared(opened, encoder.new)
     opened.supersede(ENCODER, coming, ends=UPGRADE)
-    _tidied(opened, encoder.new, encoder.old)
+    tidied(opened, encoder.new, encoder.old)
 
 
 def rollback(store: Path) -> None:
@@ -166,9 +158,8 @@ def _embedded(engine: Engine) -> list[dict[str, Any]]:
     found = []
     for name in engine.domains.names():
         catalogue = engine.domains.get(name)
-        numbers = catalogue.snapshot.numbers
-        embedded = int(catalogue.incoming(encoder.new).among(numbers).sum())
-        found.append({"domain": name, "items": len(numbers), "embedded": embedded})
+        items = len(catalogue.snapshot)
+        found.append({"domain": name, "items": items, "embedded": items - len(catalogue.missing(encoder.new))})
     return found
 
 
@@ -206,19 +197,7 @@ def _prepared(store: Store, encoder: Encoder) -> None:
         Catalogue(name, store.domain(name), encoder).close()
 
 
-def _tidied(store: Store, encoder: Encoder, *others: Encoder) -> None:
-    for name in store.domains():
-        tidy(store.domain(name), encoder, *others)
-
-
-def _missing(catalogue: Catalogue, encoder: BridgedEncoder) -> Numbers:
-    numbers = catalogue.snapshot.numbers
-    return numbers[~catalogue.incoming(encoder.new).among(numbers)]
-
-
-def _ordered(
-    engine: Engine, domain: str, numbers: Numbers, encoder: BridgedEncoder, order: Order, seed: int
-) -> Numbers:
+def _ordered(engine: Engine, domain: str, numbers: Numbers, order: Order, seed: int) -> Numbers:
     if order == "used":
         return most_used(engine, domain, numbers, seed)
     if order == "random":

@@ -19,10 +19,10 @@ from segue.encode.quantised import KIND as ENCODER
 from segue.encode.quantised import OnnxEncoder
 from segue.engine import Engine
 from segue.errors import InvalidInput
-from segue.evolve.release import NOT_FOUND, Case, Ranks, gate
-from segue.recipes.upgrade.bridge import NewHalf, Some
+from segue.evolve.release import Case, Ranks, gate
+from segue.recipes.upgrade.bridge import ranks_by_both
 from segue.recipes.upgrade.candidates import adopt_bridge, open_bridge
-from segue.recipes.upgrade.cases import Asked, Space, cases, ranks
+from segue.recipes.upgrade.cases import Asked, Space, cases, rank_of, ranks
 from segue.recipes.upgrade.report import report
 from segue.store import Store
 
@@ -94,7 +94,7 @@ def _check(engine: Engine, encoder: Encoder) -> None:
         return
     for name in engine.domains.names():
         catalogue = engine.domains.get(name)
-        if left := int((~catalogue.incoming(encoder).among(catalogue.snapshot.numbers)).sum()):
+        if left := len(catalogue.missing(encoder)):
             raise InvalidInput(
                 f"{left:,} items of {name} have no vector of that encoder.",
                 expected="all of them, or a bridge",
@@ -104,17 +104,14 @@ def _check(engine: Engine, encoder: Encoder) -> None:
 
 def _found(engine: Engine, asked: Sequence[Asked], k: int, when: str, progress: Progress) -> dict[str, Ranks]:
     """At which rank each case finds its item, by what is looked at."""
-    answers, domains = np.full(len(asked), NOT_FOUND), np.full(len(asked), NOT_FOUND)
-    for place, one in enumerate(asked):
+    answers, domains = list[int](), list[int]()
+    for one in asked:
         answer = engine.rehearse(one.case.text, limit=k)
-        shown = [(result.domain, result.id) for result in answer.results]
-        if (one.domain, one.id) in shown:
-            answers[place] = shown.index((one.domain, one.id)) + 1
-        meant = [hypothesis.domain for hypothesis in answer.hypotheses]
-        domains[place] = meant.index(one.domain) + 1
+        answers.append(rank_of((one.domain, one.id), [(result.domain, result.id) for result in answer.results]))
+        domains.append(rank_of(one.domain, [hypothesis.domain for hypothesis in answer.hypotheses]))
         progress(f"asking, {when}", 1)
-    found = {"vectors": _by_vectors(engine, asked), "answers": answers}
-    return found if len(engine.domains.names()) == 1 else {**found, "domain": domains}
+    found = {"vectors": _by_vectors(engine, asked), "answers": np.array(answers)}
+    return found if len(engine.domains.names()) == 1 else {**found, "domain": np.array(domains)}
 
 
 def _named(engine: Engine, asked: Sequence[Asked]) -> list[Case]:
@@ -131,20 +128,16 @@ def _named(engine: Engine, asked: Sequence[Asked]) -> list[Case]:
 
 def _cross_test(engine: Engine, asked: Sequence[Asked], encoder: Encoder, k: int) -> list[dict[str, Any]]:
     """Which share is found by queries of the one encoder among vectors of the other, by vectors alone: M(q, g)."""
-    old = engine.encoder
-    new = encoder.new if isinstance(encoder, BridgedEncoder) else encoder
-    mapped, real = (encoder.weight, encoder.real) if isinstance(encoder, BridgedEncoder) else (1.0, 1.0)
-    by_way = []
-    for name in dict.fromkeys(one.domain for one in asked):
-        few, catalogue = [one for one in asked if one.domain == name], engine.domains.get(name)
-        texts, wanted = [one.case.text for one in few], np.array([one.number for one in few], dtype=np.int64)
-        stored, incoming = catalogue.snapshot.vectors, catalogue.incoming(new)
-        half = NewHalf(stored, incoming, encoder.map) if isinstance(encoder, BridgedEncoder) else incoming.rows()
-        halves = ((old.encode(texts), stored), (new.encode(texts), half))
-        spaces = [Space(queries, Some(items, incoming, done)) for queries, items in halves for done in (False, True)]
-        ways = [(1, 1, 0, 0), (0, 0, 1, 1), (1 - mapped, 1 - real, mapped, real)]
-        by_way.append(ranks(spaces, ways, catalogue.snapshot.numbers, wanted))
-    found = (np.concatenate(by_way, axis=1) <= k).mean(axis=1)
+    if isinstance(encoder, BridgedEncoder):
+        new, mapped, counts = (
+            encoder.new,
+            encoder.map,
+            (1 - encoder.weight, 1 - encoder.real, encoder.weight, encoder.real),
+        )
+    else:
+        new, mapped, counts = encoder, None, (0.0, 0.0, 1.0, 1.0)
+    ways = [(1, 1, 0, 0), (0, 0, 1, 1), counts]
+    found = (ranks_by_both(engine, asked, new, mapped, ways) <= k).mean(axis=1)
     rows = [("old", "old"), ("new", "mapped, or new"), ("both", "both")]
     return [
         {"queries": queries, "vectors": vectors, "found": round(float(share), 5)}

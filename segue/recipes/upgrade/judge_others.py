@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from segue import artifact
 from segue.engine import Engine
 from segue.errors import InvalidInput, NotFound
-from segue.evolve.release import NOT_FOUND, Case, Ranks, gate
+from segue.evolve.release import Case, Ranks, gate
 from segue.rank.ranker import KIND as RANKER
 from segue.rank.ranker import Ranker
 from segue.recipes.train_reranker import usable
-from segue.recipes.upgrade.cases import Asked, cases
+from segue.recipes.upgrade.cases import Asked, cases, rank_of
 from segue.recipes.upgrade.report import report
 from segue.resolution import resolution
 from segue.store import Store
@@ -73,13 +73,12 @@ def judge_ranker(
 
 
 def _ranked(engine: Engine, asked: list[Asked], when: str, progress: Progress) -> Ranks:
-    found = np.full(len(asked), NOT_FOUND)
-    for place, one in enumerate(asked):
-        ids = [result.id for result in engine.rehearse(one.case.text, domain=one.domain).results]
-        if one.id in ids:
-            found[place] = ids.index(one.id) + 1
+    found = []
+    for one in asked:
+        answer = engine.rehearse(one.case.text, domain=one.domain)
+        found.append(rank_of(one.id, [result.id for result in answer.results]))
         progress(f"asking, {when}", 1)
-    return found
+    return np.array(found, dtype=np.int64)
 
 
 def judge_readers(store: Path, model: Path, data: Path, *, budget: float = 0.015, seed: int = 0) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def plan(
         domains = {}
         for name in engine.domains.names():
             catalogue = engine.domains.get(name)
-            numbers = catalogue.snapshot.numbers
-            done = int(catalogue.incoming(new).among(numbers).sum())
-            domains[name] = {"items": len(numbers), "embedded": done, "calibration": round(share * len(numbers))}
+            items = len(catalogue.snapshot)
+            done = items - len(catalogue.missing(new))
+            domains[name] = {"items": items, "embedded": done, "calibration": round(share * items)}
         texts, titles = _sample(engine, seed)
         speed = _speed(new, texts)
         now = status(engine)["encoder"]

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from segue.evolve.release import Verdict
-from segue.store import Store
+from segue.store import Store, write_whole
 
 _SHOWN = 20
 """Broken cases that a report lists of each verdict."""
@@ -27,9 +27,7 @@ def report(store: Store, candidate: str, kind: str, verdicts: Mapping[str, Verdi
     }
     store.upgrades.mkdir(exist_ok=True)
     file = store.upgrades / f"{candidate}.json"
-    temporary = file.with_suffix(".new")
-    temporary.write_bytes(orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2))
-    temporary.replace(file)
+    write_whole(file, orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2))
     return found
 
 

@@ -169,6 +169,11 @@ class Catalogue:
         """What an encoder that is to take over, or is taking over, has embedded; `whole` texts or their start, None as now."""
         return Incoming(self._folder, encoder, whole=self._vectors.whole if whole is None else whole)
 
+    def missing(self, encoder: Encoder, *, whole: bool | None = None) -> Numbers:
+        """The snapshot's items that it has not embedded, ascending."""
+        numbers = self.snapshot.numbers
+        return numbers[~self.incoming(encoder, whole=whole).among(numbers)]
+
     def embed_anew(self, numbers: Sequence[int], encoder: Encoder, *, whole: bool | None = None) -> None:
         """Embed items, by ascending number, by an encoder that is to take over, or is taking over; durable at return. Nothing
         that is searched now changes but, where it is taking over already, these items' vectors. Items that are gone are left
