@@ -6,14 +6,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from segue.cli.common import Commands
-from segue.cli.train_encoder import train
+from segue.cli import main
 from segue.encode.export import export
 from segue.encode.pretrained import load
 from segue.engine import Engine
@@ -78,8 +76,7 @@ def feedback(
 
 
 def run(*words: object) -> Result:
-    group = Commands("upgrade", commands={"train": train})
-    return CliRunner().invoke(group, ["train", *(str(word) for word in words)])
+    return CliRunner().invoke(main, ["upgrade", "train", *(str(word) for word in words)])
 
 
 def stored(folder: Path) -> dict[str, bytes]:
@@ -238,6 +235,4 @@ def test_judgements_need_a_domain_where_there_are_several(made: Path, tmp_path: 
 
 
 def test_the_help_teaches() -> None:
-    shown = CliRunner().invoke(train, ["--help"]).output
-    assert "segue upgrade train --store store --out encoder-2" in shown
-    assert isinstance(train, click.Command)
+    assert "segue upgrade train --store store --out encoder-2" in run("--help").output
