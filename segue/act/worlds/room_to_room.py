@@ -1,0 +1,91 @@
+"""Room-to-Room without pixels: the navigation graphs of 90 houses, and people's instructions for 7,189 paths in them.
+
+Anderson et al., "Vision-and-Language Navigation", CVPR 2018. Looked for in the folder: `connectivity/SCAN_connectivity.json` of
+the Matterport3D simulator, `R2R_SPLIT.json` of the data set (or files of REVERIE, which have the same fields), and
+`objects.json.gz`, `{scan: {viewpoint: {object: [name, [view, …]]}}}`, which `convert` makes from REVERIE's bounding boxes.
+Graphs, names and paths are derived from Matterport3D, whose terms allow non-commercial academic use; Segue ships none of them.
+"""
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segue.act.worlds.graphs import Graphs, House, Sight, graphs
+from segue.act.worlds.walks import Walk
+from segue.errors import InvalidInput, NotFound
+
+_COLUMNS = 12
+"""Views stand 30° apart, clockwise from +y, in three rows: 30° down, level, 30° up."""
+
+
+def houses(folder: Path | str, scans: Sequence[str] | None = None) -> Graphs:
+    """The graphs of the folder's scans, or of those named. Raises `NotFound` without files, `InvalidInput` for broken ones."""
+    folder = Path(folder)
+    found = sorted(
+        file.name.removesuffix("_connectivity.json") for file in folder.glob("connectivity/*_connectivity.json")
+    )
+    if missing := sorted(set(scans or found or ["connectivity"]) - set(found)):
+        raise NotFound(
+            f"{folder} has no graph of {', '.join(missing[:5])}.",
+            expected="connectivity/SCAN_connectivity.json of the Matterport3D simulator for each scan",
+            fix="see `segue train agent --help` for where these files are had",
+        )
+    seen = read(folder / "objects.json.gz") if (folder / "objects.json.gz").exists() else {}
+    return graphs({scan: _house(folder, scan, seen.get(scan, {})) for scan in (scans or found)})
+
+
+def walks(file: Path | str, places: Graphs) -> list[Walk]:
+    """Every instruction of a file of Room-to-Room's or REVERIE's format, as a walk with its goal.
+
+    Raises `InvalidInput` for a house or a place that the graphs have not, or fields that are missing.
+    """
+    found = []
+    for number, entry in enumerate(read(Path(file))):
+        try:
+            scan, heading, texts = entry["scan"], float(entry["heading"]), entry["instructions"]
+            path = tuple(places.number[scan, place] for place in entry["path"])
+        except KeyError as error:
+            raise InvalidInput(
+                f"Entry {number} of {file} names {error.args[0]!r}, which is missing.",
+                expected="scan, heading, path and instructions, of places that are in the graphs",
+            ) from None
+        found += [
+            Walk(text, path[0], heading, path, str(entry.get("path_id", entry.get("id", number)))) for text in texts
+        ]
+    return found
+
+
+def read(file: Path) -> Any:
+    """JSON, gzipped or not."""
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
+            return json.load(lines)
+    except FileNotFoundError:
+        raise NotFound(f"{file} is not there.", expected="a file of Room-to-Room") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, gzip.BadGzipFile) as error:
+        raise InvalidInput(f"{file} is no JSON: {error}.", expected="a file of Room-to-Room") from None
+
+
+def _house(folder: Path, scan: str, seen: Mapping[str, Mapping[str, tuple[str, list[int]]]]) -> House:
+    views = read(folder / "connectivity" / f"{scan}_connectivity.json")
+    kept = [number for number, view in enumerate(views) if view["included"]]
+    place = {number: at for at, number in enumerate(kept)}
+    names = [views[number]["image_id"] for number in kept]
+    ways = [
+        (place[one], place[other])
+        for one in kept
+        for other in np.flatnonzero(views[one]["unobstructed"]).tolist()
+        if one < other and other in place
+    ]
+    positions = np.asarray([[views[number]["pose"][at] for at in (3, 7, 11)] for number in kept], np.float32)
+    return House(names, positions, ways, [[_sight(*thing) for thing in seen.get(name, {}).values()] for name in names])
+
+
+def _sight(name: str, views: Sequence[int]) -> Sight:
+    angles = np.asarray(sorted({view % _COLUMNS for view in views})) * (2 * np.pi / _COLUMNS)
+    middle = np.arctan2(np.sin(angles).sum(), np.cos(angles).sum())
+    return Sight(name, float(middle), float(len(angles) * np.pi / _COLUMNS))
