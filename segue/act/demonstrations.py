@@ -101,8 +101,10 @@ def recorded(world: World[Any], tasks: Sequence[Task], actions: Sequence[Sequenc
         [np.asarray(one, np.int64) for one in actions]
     )
     seen = [world.begin(tasks)]
-    seen += [world.step(column)[0] for column in padded.T[:-1]]
     steps = np.arange(padded.shape[1]) < lengths[:, None]
+    for column, going in zip(padded.T[:-1], steps.T[:-1], strict=True):
+        anything = seen[-1]["choices"].argmax(1)
+        seen.append(world.step(np.where(going, column, anything))[0])
     episodes = Episodes(
         {field: np.stack([one[field] for one in seen], 1)[steps] for field in seen[0]},
         padded[steps],
