@@ -1,12 +1,12 @@
 """Where the discriminator's examples come from: what was shown, and what was made of it. Each source is an object; a method is
 a list.
 
-`Shown`, `Rephrased` and `Relabelled` are positive, `Sampled` and `Misaligned` negative. A method without one of them is the
-same learner without that object.
+`Shown`, `Made`, `Rephrased` and `Relabelled` are positive, `Sampled` and `Misaligned` negative. A method without one of them is
+the same learner without that object.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Episodes, joined
-from segue.act.goals import GoalGenerator
 from segue.act.language import PADDING
 
 
@@ -43,7 +43,7 @@ def trimmed(words: Tensor) -> Tensor:
 def together(several: Sequence[Examples]) -> Examples:
     """One behind the other."""
     longest = max(one.words.shape[1] for one in several)
-    rows = [torch.nn.functional.pad(one.words, (0, longest - one.words.shape[1]), value=PADDING) for one in several]
+    rows = [F.pad(one.words, (0, longest - one.words.shape[1]), value=PADDING) for one in several]
     return Examples(joined([one.episodes for one in several]), torch.cat(rows))
 
 
@@ -63,6 +63,30 @@ class Replay:
         self.followed.append(followed)
         if named is not None:
             self.named.append(named)
+
+    def keeps(self) -> dict[str, Tensor]:
+        """All of it as tensors by name; `takes_up` is the inverse."""
+        found: dict[str, Tensor] = {}
+        for at, one in enumerate(self.followed):
+            episodes = one.episodes
+            arrays = {f"observations/{name}": values for name, values in episodes.observations.items()}
+            arrays |= {"actions": episodes.actions, "starts": episodes.starts, "ended": episodes.ended}
+            found |= {f"{at}/{name}": torch.from_numpy(values) for name, values in arrays.items()}
+            found[f"{at}/words"] = one.words
+        return found | {f"{at}/named": one.words for at, one in enumerate(self.named)}
+
+    def takes_up(self, kept: Mapping[str, Tensor]) -> None:
+        portions: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in kept.items():
+            at, _, field = name.partition("/")
+            portions.setdefault(int(at), {})[field] = tensor
+        self.followed.clear()
+        self.named.clear()
+        for _, one in sorted(portions.items()):
+            seen = {name.partition("/")[2]: value.numpy() for name, value in one.items() if "/" in name}
+            episodes = Episodes(seen, one["actions"].numpy(), one["starts"].numpy(), one["ended"].numpy())
+            named = Examples(episodes, one["named"]) if "named" in one else None
+            self.add(Examples(episodes, one["words"]), named)
 
 
 class Source(Protocol):
@@ -87,6 +111,17 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Made:
+    """Examples that were made before: what was explored and named, or episodes without goals."""
+
+    examples: Examples
+    weight: float = 1.0
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
+        return self.examples[random.integers(len(self.examples), size=count)]
+
+
+@dataclass(frozen=True)
 class Misaligned:
     """Demonstrations with the goal of another one: a right turn with "turn left"."""
 
@@ -105,22 +140,16 @@ class Misaligned:
 
 @dataclass(frozen=True)
 class Rephrased:
-    """Demonstrations with their goal in other words: out of the generator, at a z that it infers from the goal (rephrasing)."""
+    """Demonstrations with their goal in other words: `words` int64 [m, r, n], `r` rephrasings of each, as of `rephrasings`."""
 
     shown: Demonstrations
     words: Tensor
-    generator: GoalGenerator
     weight: float = 1.0
-    temperature: float = 0.5
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
-        episodes = self.shown.episodes[self.shown.shown[chosen]]
-        noise = torch.Generator().manual_seed(int(random.integers(2**62)))
-        return Examples(
-            episodes,
-            rephrased(self.generator, episodes, trimmed(self.words[torch.from_numpy(chosen)]), noise, self.temperature),
-        )
+        which = random.integers(self.words.shape[1], size=count)
+        return Examples(self.shown.episodes[self.shown.shown[chosen]], trimmed(self.words[chosen, which]))
 
 
 @dataclass(frozen=True)
@@ -143,18 +172,6 @@ class Relabelled:
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         return _drawn(self.replay.named, count, random)
-
-
-def rephrased(
-    goals: GoalGenerator, episodes: Episodes, words: Tensor, noise: torch.Generator, temperature: float
-) -> Tensor:
-    """Other words [b, n] for goals [b, n] of these episodes."""
-    with torch.inference_mode():
-        batch, z = episodes.batch(), None
-        if goals.latent:
-            mean, spread = goals.inferred(batch, words)
-            z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
-    return goals.say(batch, z=z, generator=noise, temperature=temperature)
 
 
 def _drawn(portions: deque[Examples], count: int, random: np.random.Generator) -> Examples | None:

@@ -7,16 +7,21 @@ takes what a trajectory leaves open, which of the ways to say it. `ELBO = E_q(z 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Batch
+from segue.act.examples import Source, together, trimmed
 from segue.act.follower import Reader
 from segue.act.language import BEGIN, END, PADDING, UNKNOWN
+from segue.act.learner import Learner, Pace
 from segue.act.views import View
 
 
@@ -72,7 +77,8 @@ class GoalGenerator(nn.Module):
         assert self.posterior is not None
         steps, there = way or self.walked(batch)
         read, said = self.reader(words)
-        return self.posterior(torch.cat([_mean(steps, there), _mean(read, said)], -1)).chunk(2, -1)
+        mean, spread = self.posterior(torch.cat([_mean(steps, there), _mean(read, said)], -1)).chunk(2, -1)
+        return mean, spread
 
     def bound(
         self, batch: Batch, words: Tensor, *, free: float = 0.0, generator: torch.Generator | None = None
@@ -125,7 +131,9 @@ class GoalGenerator(nn.Module):
                 z = torch.randn(shape, generator=generator) if generator else torch.zeros(shape)
             table = self.reader.vectors()
             word = torch.full((len(steps), 1), BEGIN)
-            said, over, states = [], torch.zeros(len(steps), dtype=torch.bool), None
+            over = torch.zeros(len(steps), dtype=torch.bool)
+            said: list[Tensor] = []
+            states: tuple[Tensor, Tensor] | None = None
             for _ in range(longest):
                 logits, states = self._next(word, z, steps, there, table, states)
                 logits = logits[:, 0]
@@ -168,6 +176,62 @@ class GoalGenerator(nn.Module):
         said, other = self.second(torch.cat([said, looked, *about], -1), states and states[1])
         hidden = self.dropout(torch.tanh(self.says(torch.cat([said, looked], -1))))
         return hidden @ table.T + self.bias, (one, other)
+
+
+class Naming(Learner):
+    """Learns to name trajectories: the ELBO per word, the divergence's weight rising to 1 over the first `annealed` of the
+    updates."""
+
+    def __init__(
+        self,
+        goals: GoalGenerator,
+        sources: Sequence[Source],
+        pace: Pace,
+        *,
+        batch: int = 64,
+        free: float = 0.05,
+        annealed: float = 0.4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__({"goals": goals}, {"goals": pace}, seed=seed)
+        self.goals, self.sources, self.count, self.free = goals, sources, batch // len(sources), free
+        self.rise = annealed * pace.updates
+
+    def learn(self, random: np.random.Generator) -> dict[str, float]:
+        drawn = [some for one in self.sources if (some := one.draw(self.count, random)) is not None]
+        examples = together(drawn)
+        self.goals.train()
+        bound = self.goals.bound(examples.episodes.batch(), examples.words, free=self.free)
+        weight = min(1.0, (self.updates + 1) / self.rise)
+        loss = (weight * bound.divergence.sum() - bound.likelihood.sum()) / bound.words.sum()
+        self.move("goals", loss)
+        return {
+            "nats a word": -bound.likelihood.sum().item() / bound.words.sum().item(),
+            "divergence": bound.divergence.mean().item(),
+        }
+
+
+def rephrasings(
+    goals: GoalGenerator,
+    shown: Demonstrations,
+    words: Tensor,
+    *,
+    each: int = 4,
+    seed: int = 0,
+    temperature: float = 0.5,
+) -> Tensor:
+    """Every goal in `each` other wordings, int64 [m, each, n]: said anew at a z that the generator infers from the goal."""
+    noise, said = torch.Generator().manual_seed(seed), []
+    for some in torch.arange(len(shown)).repeat_interleave(each).split(512):  # type: ignore[no-untyped-call]
+        batch, z = shown.episodes.batch(shown.shown[some.numpy()]), None
+        if goals.latent:
+            with torch.inference_mode():
+                mean, spread = goals.inferred(batch, trimmed(words[some]))
+                z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
+        said.append(goals.say(batch, z=z, generator=noise, temperature=temperature))
+    longest = max(one.shape[1] for one in said)
+    rows = [F.pad(one, (0, longest - one.shape[1]), value=PADDING) for one in said]
+    return torch.cat(rows).view(len(shown), each, longest)
 
 
 def _mean(vectors: Tensor, there: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from segue.act.episodes import Batch
 from segue.act.follower import Follower
+from segue.act.policy import log_probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,32 @@ class Rewards:
 
 
 class Reward(nn.Module):
-    """r(s, a, G), and r of having ended."""
+    """r(s, a, G), and r of having ended.
+
+    f is made of the follower's log-probabilities and of one number of the state: any f can be written so, and where the
+    follower begins as a copy of the policy, f begins as log π, at which the discriminator cannot tell and the policy is
+    optimal.
+    """
 
     def __init__(self, follower: Follower) -> None:
         super().__init__()
         self.follower = follower
-        self.absorbed = nn.Linear(2 * follower.width, 1)
-        nn.init.zeros_(self.absorbed.weight)
-        nn.init.zeros_(self.absorbed.bias)
+        self.of_state = nn.Linear(2 * follower.width, 2)
+        nn.init.zeros_(self.of_state.weight)
+        nn.init.zeros_(self.of_state.bias)
 
     def forward(self, batch: Batch, words: Tensor) -> Rewards:
         followed = self.follower(batch.observations, batch.actions, words)
-        return Rewards(followed.values[..., 0], self.absorbed(followed.state).squeeze(-1))
+        choices = batch.observations["choices"]
+        here, absorbed = self.of_state(followed.state).unbind(-1)
+        chances = log_probabilities(followed.values[..., 0], choices).masked_fill(~choices, 0.0)
+        return Rewards(chances + here[:, :, None], absorbed)
 
     def score(self, batch: Batch, words: Tensor) -> Tensor:
         """How far a trajectory does what was asked, [b]: the mean of its rewards, the absorbing state's included where it
         ended."""
         rewards = self(batch, words)
-        earned = (rewards.taken(batch) * batch.steps).sum(1)
+        earned: Tensor = (rewards.taken(batch) * batch.steps).sum(1)
         return earned + torch.where(batch.ended, last(rewards.absorbed, batch), 0.0)
 
 

@@ -6,10 +6,32 @@ teaches nothing.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segue.act.episodes import Batch
+from segue.act.follower import Follower
+from segue.act.policy import IMPOSSIBLE
 from segue.act.reward import Rewards, is_last
+
+
+class Critics(nn.Module):
+    """Q₁ and Q₂: the follower's two log-probabilities times the temperature, and two values of the state; any Q can be written
+    so."""
+
+    def __init__(self, follower: Follower, *, temperature: float) -> None:
+        super().__init__()
+        self.follower, self.temperature = follower, temperature
+        self.of_state = nn.Linear(2 * follower.width, 2)
+        nn.init.zeros_(self.of_state.weight)
+        nn.init.zeros_(self.of_state.bias)
+
+    def forward(self, batch: Batch, words: Tensor) -> Tensor:
+        """[b, t, a, 2]."""
+        followed = self.follower(batch.observations, batch.actions, words)
+        choices = batch.observations["choices"][..., None]
+        chances = followed.values.masked_fill(~choices, IMPOSSIBLE).log_softmax(2).masked_fill(~choices, 0.0)
+        worth: Tensor = self.temperature * chances + self.of_state(followed.state)[:, :, None]
+        return worth
 
 
 def soft_values(critics: Tensor, log_policy: Tensor, choices: Tensor, *, temperature: float) -> Tensor:
