@@ -92,7 +92,8 @@ class Replay:
 class Source(Protocol):
     """Draws `count` examples; None where there is nothing to draw from yet."""
 
-    weight: float
+    @property
+    def weight(self) -> float: ...
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None: ...
 

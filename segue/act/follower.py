@@ -79,7 +79,7 @@ class Follower(nn.Module):
         self.history = nn.ModuleList(nn.GRU(2 * width, width, batch_first=True) for _ in range(blocks))
         self.asks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
         self.choice_asks, self.state_asks = nn.Linear(width, width), nn.Linear(width, width)
-        self.of_choice, self.of_state = nn.Linear(2 * width, width), nn.Linear(2 * width, width)
+        self.of_choice, self.of_state = nn.Linear(3 * width, width), nn.Linear(2 * width, width)
         self.out = nn.Linear(width, outputs)
         self.dropout = nn.Dropout(dropout)
 
@@ -125,7 +125,7 @@ class Follower(nn.Module):
         asked = torch.zeros_like(choices)
         asked[open_] = self.choice_asks(taken) + self.state_asks(remembered).flatten(0, 1)[step]
         told = looked_up(asked.flatten(1, 2), read).view_as(choices)[open_]
-        hidden = self.of_choice(torch.cat([taken, told], -1)) + self.of_state(vectors).flatten(0, 1)[step]
+        hidden = self.of_choice(torch.cat([taken, told, taken * told], -1)) + self.of_state(vectors).flatten(0, 1)[step]
         made = self.out(self.dropout(F.relu(hidden)))
         values = made.new_zeros(*open_.shape, made.shape[-1])
         values[open_] = made

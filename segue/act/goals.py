@@ -93,7 +93,7 @@ class GoalGenerator(nn.Module):
             each = 0.5 * (mean**2 + spread.exp() - 1 - spread)
             counted = each.mean(0).clamp(min=free) / each.mean(0).clamp(min=1e-9)
             divergence = (each * counted).sum(-1)
-        likelihood, count = self._likelihood(way, words, z)
+        likelihood, count = self.likelihood(way, words, z)
         return Bound(likelihood, divergence, count)
 
     def log_likelihood(
@@ -102,14 +102,14 @@ class GoalGenerator(nn.Module):
         """log p(G | τ) by importance sampling from the posterior (Burda et al., ICLR 2016, eq. 8); exact without z."""
         way = self.walked(batch)
         if self.posterior is None:
-            likelihood, count = self._likelihood(way, words, None)
+            likelihood, count = self.likelihood(way, words, None)
             return Bound(likelihood, torch.zeros_like(likelihood), count)
         mean, spread = self.inferred(batch, words, way=way)
         found = []
         for _ in range(samples):
             noise = torch.randn(mean.shape, generator=generator)
             z = mean + (0.5 * spread).exp() * noise
-            likelihood, count = self._likelihood(way, words, z)
+            likelihood, count = self.likelihood(way, words, z)
             found.append(likelihood + 0.5 * (noise**2 + spread - z**2).sum(-1))
         return Bound(torch.stack(found).logsumexp(0) - math.log(samples), torch.zeros_like(likelihood), count)
 
@@ -148,7 +148,8 @@ class GoalGenerator(nn.Module):
         words = torch.stack(said, 1)
         return words.masked_fill(words == END, PADDING)
 
-    def _likelihood(self, way: tuple[Tensor, Tensor], words: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
+    def likelihood(self, way: tuple[Tensor, Tensor], words: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
+        """log p(G | z, τ), [b], of a trajectory as `walked` gives it, and how many words that was of, the end included."""
         given = torch.cat([torch.full_like(words[:, :1], BEGIN), words], 1)
         wanted = torch.cat([words, torch.full_like(words[:, :1], PADDING)], 1)
         ends = (words != PADDING).sum(1)
@@ -159,6 +160,12 @@ class GoalGenerator(nn.Module):
         logits, _ = self._next(given, z, *way, self.reader.vectors(), None)
         each = F.cross_entropy(logits.transpose(1, 2), wanted, ignore_index=PADDING, reduction="none")
         return -each.sum(1), ends + 1
+
+    def following(self, said: Tensor, way: tuple[Tensor, Tensor], z: Tensor | None) -> Tensor:
+        """log p of each word of the vocabulary after the words `said` int64 [b, n], [b, v]."""
+        given = torch.cat([said.new_full((len(said), 1), BEGIN), said], 1)
+        logits, _ = self._next(given, z, *way, self.reader.vectors(), None)
+        return logits[:, -1].log_softmax(-1)
 
     def _next(
         self,

@@ -1,0 +1,81 @@
+"""The generator: its likelihood word by word, its bound below its likelihood, and names that come true."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from segue.act.course import train
+from segue.act.examples import Shown
+from segue.act.goals import GoalGenerator, Naming, rephrasings
+from segue.act.language import PADDING
+from segue.act.learner import Pace
+from tests.act.conftest import Little
+
+
+@pytest.fixture(scope="module")
+def learned(little: Little) -> GoalGenerator:
+    generator = little.generator()
+    naming = Naming(generator, [Shown(little.shown, little.words)], Pace(300, rate=5e-3, warmup=20), batch=32)
+    train(naming, 300, judge=lambda: {"updates": naming.updates}, by="updates", every=300, progress=False)
+    return generator.eval()
+
+
+@pytest.mark.parametrize("latent", [0, 4])
+def test_the_likelihood_is_that_of_word_after_word(little: Little, latent: int) -> None:
+    generator = little.generator(latent=latent).eval()
+    batch, words = little.shown.episodes.batch([0, 1, 2]), little.words[:3]
+    with torch.inference_mode():
+        way, z = generator.walked(batch), torch.randn(3, latent) if latent else None
+        likelihood, counts = generator.likelihood(way, words, z)
+        for row in range(3):
+            said = [word for word in words[row].tolist() if word != PADDING]
+            total = 0.0
+            for upto in range(len(said) + 1):
+                given = torch.tensor([said[:upto]], dtype=torch.long).view(1, -1)
+                chances = generator.following(given, (way[0][[row]], way[1][[row]]), None if z is None else z[[row]])
+                total += chances[0, said[upto] if upto < len(said) else 3].item()
+            assert likelihood[row].item() == pytest.approx(total, rel=1e-4)
+            assert counts[row] == len(said) + 1
+
+
+def test_the_bound_is_below_the_likelihood(little: Little, learned: GoalGenerator) -> None:
+    batch = little.shown.episodes.batch()
+    with torch.inference_mode():
+        bounds = [learned.bound(batch, little.words) for _ in range(30)]
+        mean = torch.stack([one.likelihood - one.divergence for one in bounds]).mean(0)
+        sampled = learned.log_likelihood(batch, little.words, samples=200).likelihood
+    assert (mean < sampled + 0.1).all()
+    assert mean.mean() < sampled.mean()
+
+
+def test_names_come_true_and_differ(little: Little, learned: GoalGenerator) -> None:
+    """Of the twelve names of three wordings that a walk could have, what is said must be one that is right."""
+    right = 0
+    noise = torch.Generator().manual_seed(0)
+    said: set[str] = set()
+    for number in range(0, len(little.walks), 3):
+        names = {walk.instruction for walk in little.walks[number : number + 3]}
+        words = learned.say(little.shown.episodes.batch([number] * 8), generator=noise)
+        texts = [little.vocabulary.text(row) for row in words.tolist()]
+        right += sum(text in names for text in texts)
+        said |= set(texts)
+    assert right / (8 * 16) > 0.9
+    assert len(said) > 6
+
+
+def test_rephrasings_are_of_each_goal(little: Little, learned: GoalGenerator) -> None:
+    words = rephrasings(learned, little.shown, little.words, each=3)
+    assert words.shape[:2] == (len(little.shown), 3)
+    assert torch.equal(words, rephrasings(learned, little.shown, little.words, each=3))
+    texts = [little.vocabulary.text(row) for row in words[0].tolist()]
+    assert sum(text in {walk.instruction for walk in little.walks[:3]} for text in texts) >= 2
+
+
+def test_without_a_latent_there_is_one_name(little: Little) -> None:
+    plain = little.generator(latent=0).eval()
+    words = plain.say(little.shown.episodes.batch(np.zeros(5, np.int64)))
+    assert len({tuple(row) for row in words.tolist()}) == 1
+    found = plain.log_likelihood(little.shown.episodes.batch([0]), little.words[[0]])
+    assert found.likelihood.item() > -20 * math.log(len(little.vocabulary))

@@ -1,0 +1,103 @@
+"""Rewards and values against closed forms, and soft values against soft value iteration of a small chain."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from segue.act.episodes import Batch
+from segue.act.inverse import begun
+from segue.act.policy import log_probabilities
+from segue.act.reward import Rewards, discriminator_loss, last
+from segue.act.soft_actor_critic import critic_loss, policy_loss, soft_values, sum_of_powers, targets
+from tests.act.conftest import Little
+
+GAMMA, ALPHA, HORIZON = 0.9, 0.7, 5
+
+
+def batch_of(actions: list[list[int]], ended: list[bool], choices: int) -> Batch:
+    longest = max(map(len, actions))
+    steps = torch.tensor([[at < len(row) for at in range(longest)] for row in actions])
+    padded = torch.tensor([row + [0] * (longest - len(row)) for row in actions])
+    every = torch.ones(len(actions), longest, choices, dtype=torch.bool)
+    return Batch({"choices": every}, padded, steps, torch.tensor(ended))
+
+
+def test_targets_by_hand() -> None:
+    batch = batch_of([[1, 0], [1, 1, 1]], [True, False], 2)
+    f = torch.arange(12.0).view(2, 3, 2)
+    absorbed = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    values = torch.tensor([[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]])
+    found = targets(Rewards(f, absorbed), batch, values, discount=GAMMA, horizon=HORIZON)
+    assert found[0, 0].item() == pytest.approx(1 + GAMMA * 20)
+    assert found[0, 1].item() == pytest.approx(2 + GAMMA * 2 * (1 + GAMMA + GAMMA**2))
+    assert found[1, 1].item() == pytest.approx(9 + GAMMA * 60)
+    worth = torch.zeros(2, 3, 2, 2)
+    by_hand = np.mean([found[0, 0] ** 2, found[0, 1] ** 2, found[1, 0] ** 2, found[1, 1] ** 2])
+    assert critic_loss(worth, batch, found).item() == pytest.approx(float(by_hand))
+
+
+def test_soft_values_are_those_of_soft_value_iteration() -> None:
+    """A chain of states: action 0 ends, action 1 goes on; optimal values by backward induction are a fixed point."""
+    ends, goes = 1.0, -0.2
+    value = np.zeros(HORIZON + 1)
+    q = np.zeros((HORIZON, 2))
+    for at in range(HORIZON - 1, -1, -1):
+        q[at] = ends, goes + GAMMA * value[at + 1]
+        value[at] = ALPHA * np.logaddexp(*(q[at] / ALPHA))
+    critics = torch.tensor(q, dtype=torch.float32)[None, :, :, None].expand(-1, -1, -1, 2)
+    choices = torch.ones(1, HORIZON, 2, dtype=torch.bool)
+    log_policy = log_probabilities(critics[..., 0] / ALPHA, choices)
+    found = soft_values(critics, log_policy, choices, temperature=ALPHA)
+    np.testing.assert_allclose(found[0].numpy(), value[:-1], rtol=1e-5)
+    batch = batch_of([[1] * (HORIZON - 1) + [0]], [True], 2)
+    rewards = Rewards(torch.tensor([ends, goes]).expand(1, HORIZON, 2), torch.zeros(1, HORIZON))
+    wanted = targets(rewards, batch, found, discount=GAMMA, horizon=HORIZON)
+    assert critic_loss(critics, batch, wanted).item() == pytest.approx(0, abs=1e-9)
+    logits = (critics[..., 0] / ALPHA).clone().requires_grad_()
+    policy_loss(log_probabilities(logits, choices), critics, batch, temperature=ALPHA).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert logits.grad.abs().max().item() < 1e-6
+
+
+def test_sum_of_powers() -> None:
+    count = torch.arange(6)
+    assert torch.equal(sum_of_powers(1.0, count), count.float())
+    by_hand = [sum(GAMMA**power for power in range(number)) for number in range(6)]
+    np.testing.assert_allclose(sum_of_powers(GAMMA, count).numpy(), by_hand, rtol=1e-6)
+
+
+def test_the_discriminator_by_hand() -> None:
+    batch = batch_of([[0], [1, 1]], [True, False], 2)
+    f, absorbed = torch.randn(2, 2, 2), torch.randn(2, 2)
+    log_policy = -torch.rand(2, 2)
+    found = discriminator_loss(
+        Rewards(f, absorbed), batch, log_policy, torch.tensor([1.0, 0.0]), torch.tensor([1.0, 3.0])
+    )
+
+    def told(logit: torch.Tensor, label: float) -> float:
+        chance = 1 / (1 + math.exp(-float(logit)))
+        return -math.log(chance if label else 1 - chance)
+
+    shown = (told(f[0, 0, 0] - log_policy[0, 0], 1) + told(absorbed[0, 0], 1)) / 2
+    walked = (told(f[1, 0, 1] - log_policy[1, 0], 0) + told(f[1, 1, 1] - log_policy[1, 1], 0)) / 2
+    assert found.item() == pytest.approx((shown + 3 * walked) / 4, rel=1e-5)
+
+
+def test_learning_begins_where_the_policy_is_optimal(little: Little) -> None:
+    """At the start the discriminator cannot tell, the critics have nothing to learn, and the policy nowhere to go."""
+    policy = little.follower().eval()
+    networks = begun(policy, temperature=1.0)
+    batch = little.shown.episodes.batch()
+    choices = batch.observations["choices"]
+    values = policy(batch.observations, batch.actions, little.words).values[..., 0]
+    log_policy = log_probabilities(values, choices)
+    rewards, worth = networks.reward.eval()(batch, little.words), networks.critics.eval()(batch, little.words)
+    taken = log_policy.gather(2, batch.actions[..., None]).squeeze(2)
+    torch.testing.assert_close(rewards.taken(batch)[batch.steps], taken[batch.steps])
+    soft = soft_values(worth, log_policy, choices, temperature=1.0)
+    wanted = targets(rewards, batch, soft, discount=GAMMA, horizon=HORIZON)
+    assert critic_loss(worth, batch, wanted).item() == pytest.approx(0, abs=1e-9)
+    assert policy_loss(log_policy, worth, batch, temperature=1.0).item() == pytest.approx(0, abs=1e-5)
+    assert last(rewards.absorbed, batch).abs().max() == 0
