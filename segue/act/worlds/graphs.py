@@ -137,7 +137,7 @@ def graphs(houses: Mapping[str, House], *, along: int = 6) -> Graphs:
     sizes = [len(house.places) for house in houses.values()]
     starts = np.cumsum([0, *sizes])
     degree = [_degrees(house) for house in houses.values()]
-    widest = max((int(one.max(initial=0)) for one in degree), default=0)
+    widest = max(int(one.max(initial=1)) for one in degree)
     n = int(starts[-1])
     ways = np.full((n, widest), NOWHERE)
     heading, elevation, length = (np.zeros((n, widest), np.float32) for _ in range(3))
