@@ -69,7 +69,7 @@ def test_choosing_copies() -> None:
     episodes = made([2, 2])
     some = episodes[[0]]
     some.actions[:] = 99
-    some.observations["seen"][:] = 99  # type: ignore[index]
+    some.observations["seen"][:] = 99
     assert (episodes.actions < 5).all()
 
 

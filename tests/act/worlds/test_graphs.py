@@ -88,7 +88,7 @@ def named(built: Graphs, numbers: np.ndarray) -> list[str]:
 def test_of_two_things_in_one_direction_the_smaller_comes_first() -> None:
     places = House(
         ["here", "there"],
-        np.float32([[0, 0, 0], [0, 1, 0]]),
+        np.array([[0, 0, 0], [0, 1, 0]], np.float32),
         [(0, 1)],
         [[Sight("wall", 0, 1), Sight("door", 0, 0.2)], []],
     )
@@ -111,7 +111,7 @@ def test_distances_by_floyd_and_warshall(several: dict[str, House], built: Graph
         for one, other in ((0, places - 1), (3, 3), (places - 2, 1)):
             walk = built.shortest(start + one, start + other)
             assert (walk[0], walk[-1]) == (start + one, start + other)
-            length = sum(float(built.distance(*np.int64(pair))) for pair in pairwise(walk))
+            length = built.distance(np.array(walk[:-1]), np.array(walk[1:])).sum()
             assert length == pytest.approx(found[one, other], rel=1e-5)
             assert all(there in built.ways[here] for here, there in pairwise(walk))
 
@@ -120,9 +120,9 @@ def test_distances_in_several_houses_at_once(built: Graphs) -> None:
     here, there = np.array([[0, 13], [20, 5]]), np.array([3, 15])
     found = built.distance(here[:, :1], here[:, :1] + np.array([0, 1]))
     assert found.shape == (2, 2)
-    assert found[0, 1] == built.distance(np.int64(0), np.int64(1))
+    assert found[0, 1] == built.distance(np.array(0), np.array(1))
     assert built.distance(here[0], there).tolist() == [
-        float(built.distance(*np.int64(pair))) for pair in ((0, 3), (13, 15))
+        built.distance(np.array(one), np.array(other)) for one, other in ((0, 3), (13, 15))
     ]
 
 
@@ -153,7 +153,7 @@ def test_no_houses_are_refused() -> None:
 
 
 def test_turns_are_the_shortest() -> None:
-    angles = np.float32([0, 1, -1, 4, -4, 2 * math.pi, 9])
+    angles = np.array([0, 1, -1, 4, -4, 2 * math.pi, 9], np.float32)
     for angle, found in zip(angles.tolist(), turned(angles).tolist(), strict=True):
         assert math.cos(found) == pytest.approx(math.cos(angle), abs=1e-5)
         assert math.sin(found) == pytest.approx(math.sin(angle), abs=1e-5)

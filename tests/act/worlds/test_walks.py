@@ -16,7 +16,7 @@ from segue.errors import InvalidInput
 @pytest.fixture
 def corridor() -> Graphs:
     """Five places 2 m apart from south to north, and one 2 m east of the middle, a metre higher."""
-    positions = np.float32([[0, 2 * number, 0] for number in range(5)] + [[2, 4, 1]])
+    positions = np.array([[0, 2 * number, 0] for number in range(5)] + [[2, 4, 1]], np.float32)
     sights = [[Sight("lamp", 0.0)], [], [Sight("sofa", math.pi / 2, 0.3), Sight("lamp", 0.0, 0.1)], [], [], []]
     ways = [(0, 1), (1, 2), (2, 3), (3, 4), (2, 5)]
     return graphs({"house": House(list("abcdef"), positions, ways, sights)}, along=2)
@@ -24,7 +24,7 @@ def corridor() -> Graphs:
 
 def way(graphs: Graphs, here: int, there: int) -> int:
     """The action that leads from here to there."""
-    return 1 + graphs.ways[here].tolist().index(there)
+    return 1 + list(graphs.ways[here]).index(there)
 
 
 def take(world: Houses, path: list[int]) -> None:
@@ -53,11 +53,12 @@ def test_what_is_observed(corridor: Graphs) -> None:
 
 
 def test_one_looks_where_one_went_and_knows_where_one_was(corridor: Graphs) -> None:
-    world = Houses(corridor)
+    world, metres = Houses(corridor), math.sqrt(5)
+    up = math.asin(1 / metres)
     world.begin([Walk("", 1, 1.0, (1,))])
     seen, _ = world.step(np.array([way(corridor, 1, 2)]))
     seen, _ = world.step(np.array([way(corridor, 2, 5)]))
-    np.testing.assert_allclose(seen["geometry"][0, 1, [1, 2, 6, 7]], [0, -1, 1, 1], atol=1e-6)
+    np.testing.assert_allclose(seen["geometry"][0, 1], [0, 0, -1, -math.sin(up), metres / 5, -1, 1, 1], atol=1e-6)
     seen, _ = world.step(np.array([1]))
     visited = {there: float(seen["geometry"][0, way(corridor, 2, there), 6]) for there in (1, 3, 5)}
     assert visited == {1: 1.0, 3: 0.0, 5: 1.0}
@@ -122,8 +123,9 @@ def test_who_stands_at_the_goal_need_only_stop(corridor: Graphs) -> None:
 
 def test_measures_by_a_loop() -> None:
     built = furnished(3, seed=5)
-    walks = walks_in(built, 40, seed=1)
     world, rng = Houses(built.graphs), np.random.default_rng(0)
+    near = [[place for place in walk.path if place != walk.start] for walk in walks_in(built, 40, seed=1)]
+    walks = [Walk("", some[-1], 0.0, tuple(some[::-1])) for some in near]
     seen = world.begin(walks)
     for _ in range(8):
         seen, _ = world.step(np.array([rng.choice(np.flatnonzero(row)) for row in seen["choices"]]))

@@ -39,7 +39,8 @@ def furnished(houses: int = 20, *, seed: int = 0, along: int = 6) -> FurnishedHo
     for none.
 
     >>> built = furnished(2, seed=1)
-    >>> built.graphs.houses, built.room(0)
+    >>> built.graphs.houses, built.room(0).kind
+    (('house-1-0', 'house-1-1'), 'hallway')
     """
     if houses < 1:
         raise InvalidInput(f"{houses} houses were asked for.", expected="at least 1")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -55,7 +56,9 @@ def walks_in(
     whatever the kind and the wordings. Raises `InvalidInput` where the houses hold too few paths, or for what is not offered.
 
     >>> from segue.act.worlds.furnished.houses import furnished
-    >>> walks_in(furnished(1), 1, kind="goal")[0].instruction
+    >>> walks = walks_in(furnished(2), 5, kind="goal", instructions=3)  # such as "Go to the kitchen and stop at the sink."
+    >>> len(walks), len({walk.path for walk in walks})
+    (15, 5)
     """
     for asked, offered in ((kind, get_args(Instructions)), (wordings, get_args(Wordings))):
         if asked not in offered:
@@ -128,16 +131,14 @@ def _goal(say: _Words, houses: FurnishedHouses, route: Route) -> str:
 
 
 def _route(say: _Words, houses: FurnishedHouses, route: Route) -> str:
-    """Every leg in words, but no two that go straight on; then where to stop."""
+    """Every leg in words, but what only goes on as before; then where to stop."""
     clauses: list[str] = []
     found = [leg if say.perhaps(0.7) else replace(leg, past="") for leg in legs(houses, route)]
     first = next((number for number, leg in enumerate(found) if leg.crosses), 0)
-    plain = False
-    for number, leg in enumerate(found):
-        if plain and _plain(leg):
-            continue
-        clauses.append(_clause(say, leg, leaving=number == first))
-        plain = _plain(leg)
+    goes_on = [_uneventful(leg) and _uneventful(after) and after.turn == "straight" for leg, after in pairwise(found)]
+    for number, (leg, before, after) in enumerate(zip(found, [False, *goes_on], [*goes_on, False], strict=True)):
+        if not before:
+            clauses.append(_clause(say, leg, leaving=number == first, goes_on=after))
     room = houses.room(route.path[-1]).kind
     clauses.append(say.phrase(STOPS, thing=say.named(THINGS, route.goal.name), room=say.named(ROOMS, room)))
     text = clauses[0]
@@ -147,11 +148,11 @@ def _route(say: _Words, houses: FurnishedHouses, route: Route) -> str:
     return _sentence(f"{text}.")
 
 
-def _plain(leg: Leg) -> bool:
-    return leg.turn == "straight" and not (leg.crosses or leg.climbs or leg.past)
+def _uneventful(leg: Leg) -> bool:
+    return not (leg.crosses or leg.climbs or leg.past)
 
 
-def _clause(say: _Words, leg: Leg, *, leaving: bool) -> str:
+def _clause(say: _Words, leg: Leg, *, leaving: bool, goes_on: bool) -> str:
     turned = say.phrase(TURNS[leg.turn]) if leg.turn != "straight" else ""
     if leg.climbs:
         does = say.phrase(CLIMBS[leg.climbs])
@@ -166,7 +167,7 @@ def _clause(say: _Words, leg: Leg, *, leaving: bool) -> str:
     elif leg.enters == HALLWAY and say.perhaps(0.7):
         does = say.phrase(ALONG, room=say.named(ROOMS, HALLWAY))
     else:
-        does = "" if turned else say.phrase(STRAIGHT)
+        does = say.phrase(STRAIGHT) if goes_on or not turned else ""
     return " and ".join(part for part in (turned, does) if part)
 
 

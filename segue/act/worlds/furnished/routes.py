@@ -1,11 +1,13 @@
 """Paths from a room to a thing in another, and what happens on them: facts that follow from the geometry alone."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.act.worlds.furnished.floor_plan import FloorPlan, Thing
 from segue.act.worlds.furnished.furniture import STAIRS
@@ -109,28 +111,36 @@ def routes(houses: FurnishedHouses, count: int, *, seed: int = 0, pairs: Pairs =
     """
     if pairs not in get_args(Pairs):
         raise InvalidInput(f"There are no pairs {pairs!r}.", expected=f"one of {', '.join(get_args(Pairs))}")
+    graphs, found = houses.graphs, list[Route]()
+    ends = [end for house in range(len(houses.plans)) for end in _goals(houses, house, pairs)]
     rng = np.random.default_rng([seed, 0])
-    goals = [_goals(houses, house, pairs) for house in range(len(houses.plans))]
-    graphs, found = houses.graphs, dict[tuple[int, Thing], Route]()
-    with_goals = [house for house, some in enumerate(goals) if some]
-    for house in rng.choice(with_goals, 1000 + 100 * count).tolist() if with_goals else []:
+    for start, end in rng.permutation(_starts(houses, [place for _, place in ends])).tolist():
         if len(found) == count:
             break
-        goal, end = goals[house][rng.integers(len(goals[house]))]
-        start = int(rng.integers(graphs.starts[house], graphs.starts[house + 1]))
-        heading = float(rng.uniform(-np.pi, np.pi))
-        if houses.room(start).kind == STAIRS or houses.room_of[start] == goal.room:
-            continue
-        path = tuple(graphs.shortest(start, end))
+        goal, place = ends[end]
+        path = tuple(graphs.shortest(start, place))
         if SHORTEST <= len(path) <= LONGEST:
-            found.setdefault((start, goal), Route(path, heading, goal))
+            found.append(Route(path, float(rng.uniform(-np.pi, np.pi)), goal))
     if len(found) < count:
         raise InvalidInput(
             f"{len(houses.plans)} houses hold {len(found)} of the {count} paths that were asked for.",
             expected=f"houses with as many different paths of {SHORTEST} to {LONGEST} places",
             fix="build more houses",
         )
-    return list(found.values())
+    return found
+
+
+def _starts(houses: FurnishedHouses, ends: Sequence[int]) -> NDArray[np.int64]:
+    """Every place from which one can set out with the number of an end in another room of its house, [s, 2]."""
+    on_stairs = [houses.room(place).kind == STAIRS for place in range(len(houses.room_of))]
+    starts = np.flatnonzero(~np.array(on_stairs))
+    found = [np.zeros((0, 2), np.int64)]
+    for number, end in enumerate(ends):
+        house = houses.graphs.house[end]
+        low, high = np.searchsorted(starts, houses.graphs.starts[house : house + 2])
+        apart = starts[low:high][houses.room_of[starts[low:high]] != houses.room_of[end]]
+        found.append(np.stack([apart, np.full(len(apart), number)], axis=1))
+    return np.concatenate(found)
 
 
 def _goals(houses: FurnishedHouses, house: int, pairs: Pairs) -> list[tuple[Thing, int]]:

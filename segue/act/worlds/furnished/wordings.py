@@ -103,6 +103,7 @@ GOALS = Phrases(
         "go to the {room} and find the {thing}",
         "enter the {room} and stop in front of the {thing}",
         "find the {thing} in the {room}",
+        "find the {thing} in the {room} and check it",
         "look for the {thing} that is in the {room}",
         "come to the {thing} in the {room}",
         "check the {thing} in the {room}",
