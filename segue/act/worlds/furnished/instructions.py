@@ -49,7 +49,7 @@ def walks_in(
     pairs: Pairs = "common",
     instructions: int = 1,
 ) -> list[Walk]:
-    """`count` paths, each with so many different instructions, one walk an instruction; the walks of a path share its name.
+    """`count` paths, each with up to so many different instructions, one walk an instruction; walks of a path share its name.
 
     A `route` says every turn, a `goal` where to stop and at what; `both` mixes them. `wordings="held out"` uses only phrases,
     and `pairs="held out"` only goals, that common ones never use. Of one seed and the same pairs the paths are the same,
@@ -63,6 +63,8 @@ def walks_in(
     for asked, offered in ((kind, get_args(Instructions)), (wordings, get_args(Wordings))):
         if asked not in offered:
             raise InvalidInput(f"There are no instructions {asked!r}.", expected=f"one of {', '.join(offered)}")
+    if instructions < 1:
+        raise InvalidInput(f"{instructions} instructions a path were asked for.", expected="at least 1")
     rng = np.random.default_rng([seed, 1])
     found = []
     for route in routes(houses, count, seed=seed, pairs=pairs):

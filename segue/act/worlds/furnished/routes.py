@@ -111,6 +111,8 @@ def routes(houses: FurnishedHouses, count: int, *, seed: int = 0, pairs: Pairs =
     """
     if pairs not in get_args(Pairs):
         raise InvalidInput(f"There are no pairs {pairs!r}.", expected=f"one of {', '.join(get_args(Pairs))}")
+    if count < 1:
+        raise InvalidInput(f"{count} paths were asked for.", expected="at least 1")
     graphs, found = houses.graphs, list[Route]()
     ends = [end for house in range(len(houses.plans)) for end in _goals(houses, house, pairs)]
     rng = np.random.default_rng([seed, 0])

@@ -285,6 +285,12 @@ def test_what_is_not_offered_is_refused(built: FurnishedHouses, asked: dict[str,
         walks_in(built, 1, **asked)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("count", "instructions"), [(0, 1), (-2, 1), (1, 0)])
+def test_none_cannot_be_asked_for(built: FurnishedHouses, count: int, instructions: int) -> None:
+    with pytest.raises(InvalidInput, match=r"were asked for.*at least 1"):
+        walks_in(built, count, instructions=instructions)
+
+
 def test_houses_may_hold_too_few_paths() -> None:
     with pytest.raises(InvalidInput, match=r"1 houses hold \d+ of the 100000 paths.*build more houses"):
         walks_in(furnished(1), 100_000)
