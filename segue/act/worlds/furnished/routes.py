@@ -48,18 +48,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One step of a path, or all of the stairs: the turn before it, the rooms that it leads from and to, whether it goes up (1)
-    or down (−1) a floor, and a thing that it passes, or nothing."""
+    """One step of a path, or all of the stairs: the turn before it, the kinds of room that it leads from and to, whether it goes
+    through a door between them, up (1) or down (−1) a floor, and a thing that it passes, or nothing."""
 
     turn: Turn
     leaves: str
     enters: str
-    climbs: int
-    past: str
-
-    @property
-    def crosses(self) -> bool:
-        return self.leaves != self.enters
+    crosses: bool = False
+    climbs: int = 0
+    past: str = ""
 
 
 def turn(angle: float) -> Turn:
@@ -86,10 +83,11 @@ def legs(houses: FurnishedHouses, route: Route) -> list[Leg]:
             climbing, before = True, (turn(angle), leaves)
         elif climbing:
             climbing = False
-            found.append(Leg(before[0], before[1].kind, enters.kind, enters.floor - before[1].floor, ""))
+            found.append(Leg(before[0], before[1].kind, enters.kind, climbs=enters.floor - before[1].floor))
         else:
-            past = _passed(houses, here, there, route.goal) if leaves is enters else ""
-            found.append(Leg(turn(angle), leaves.kind, enters.kind, 0, past))
+            crosses = leaves is not enters
+            past = "" if crosses else _passed(houses, here, there, route.goal)
+            found.append(Leg(turn(angle), leaves.kind, enters.kind, crosses=crosses, past=past))
     return found
 
 

@@ -13,7 +13,7 @@ from segue.act.worlds.furnished.floor_plan import Thing
 from segue.act.worlds.furnished.furniture import KINDS, PIECES, STAIRS
 from segue.act.worlds.furnished.houses import FurnishedHouses, furnished
 from segue.act.worlds.furnished.instructions import instruct, walks_in
-from segue.act.worlds.furnished.routes import HELD_OUT_PAIRS, Pairs, Route, routes, turn
+from segue.act.worlds.furnished.routes import HELD_OUT_PAIRS, Pairs, Route, legs, routes, turn
 from segue.act.worlds.furnished.wordings import ERRANDS, ROOMS, THINGS, Phrases, Wordings
 from segue.act.worlds.graphs import NOTHING
 from segue.act.worlds.walks import Walk
@@ -139,6 +139,19 @@ def test_a_route_goes_past_what_it_says(built: FurnishedHouses, wordings: Wordin
             ]
             assert min(away) < 1.5, walk.instruction
     assert passed > 50
+
+
+def test_from_one_bedroom_to_the_next_one_goes_through_a_door() -> None:
+    built = furnished(25, seed=24)
+    next_door = [
+        route for route in routes(built, 3000) if {built.room(place).kind for place in route.path} == {"bedroom"}
+    ]
+    assert next_door
+    for route in next_door:
+        assert [leg.crosses for leg in legs(built, route)] == [
+            bool(built.room_of[here] != built.room_of[there]) for here, there in pairwise(route.path)
+        ]
+        assert re.search("bedroom", instruct(built, route, np.random.default_rng(0), kind="route"))
 
 
 def goal(walk: Walk) -> str:
