@@ -98,10 +98,11 @@ def recorded(world: World[Any], tasks: Sequence[Task], actions: Sequence[Sequenc
             expected="at least one task, and for each at least one action",
         )
     padded = np.zeros((len(tasks), lengths.max()), np.int64)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(
-        [np.asarray(one, np.int64) for one in actions]
-    )
+    steps = np.arange(padded.shape[1]) < lengths[:, None]
+    padded[steps] = np.concatenate([np.asarray(one, np.int64) for one in actions])
     seen = [world.begin(tasks)]
-    seen += [world.step(column)[0] for column in padded.T[:-1]]
+    for column, going in zip(padded.T[:-1], steps.T[:-1], strict=True):
+        anything = seen[-1]["choices"].argmax(1)
+        seen.append(world.step(np.where(going, column, anything))[0])
     episodes = stacked(seen, list(padded.T), lengths, np.ones(len(tasks), bool))
     return checked(Demonstrations(episodes, np.arange(len(tasks)), tuple(task.instruction for task in tasks)))

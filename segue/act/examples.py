@@ -1,0 +1,181 @@
+"""Where the discriminator's examples come from: what was shown, and what was made of it. Each source is an object; a method is
+a list.
+
+`Shown`, `Made`, `Rephrased` and `Relabelled` are positive, `Sampled` and `Misaligned` negative. A method without one of them is
+the same learner without that object.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from segue.act.demonstrations import Demonstrations
+from segue.act.episodes import Episodes, joined
+from segue.act.language import PADDING
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Episodes with the words [b, n] of a goal each."""
+
+    episodes: Episodes
+    words: Tensor
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, chosen: NDArray[np.int64]) -> "Examples":
+        return Examples(self.episodes[chosen], trimmed(self.words[torch.from_numpy(chosen)]))
+
+
+def trimmed(words: Tensor) -> Tensor:
+    """Words [b, n] without the columns that are padding in every row."""
+    return words[:, : max(1, int((words != PADDING).sum(1).max()))]
+
+
+def together(several: Sequence[Examples]) -> Examples:
+    """One behind the other."""
+    longest = max(one.words.shape[1] for one in several)
+    rows = [F.pad(one.words, (0, longest - one.words.shape[1]), value=PADDING) for one in several]
+    return Examples(joined([one.episodes for one in several]), torch.cat(rows))
+
+
+@dataclass
+class Replay:
+    """What the policy did lately, in the portions that it was walked in: with the goal that it followed, and with the goal that
+    the generator named it by, if there is a generator."""
+
+    portions: int = 100
+    followed: deque[Examples] = field(init=False)
+    named: deque[Examples] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.followed, self.named = deque(maxlen=self.portions), deque(maxlen=self.portions)
+
+    def add(self, followed: Examples, named: Examples | None) -> None:
+        self.followed.append(followed)
+        if named is not None:
+            self.named.append(named)
+
+    def keeps(self) -> dict[str, Tensor]:
+        """All of it as tensors by name; `takes_up` is the inverse."""
+        found: dict[str, Tensor] = {}
+        for at, one in enumerate(self.followed):
+            episodes = one.episodes
+            arrays = {f"observations/{name}": values for name, values in episodes.observations.items()}
+            arrays |= {"actions": episodes.actions, "starts": episodes.starts, "ended": episodes.ended}
+            found |= {f"{at}/{name}": torch.from_numpy(values) for name, values in arrays.items()}
+            found[f"{at}/words"] = one.words
+        return found | {f"{at}/named": one.words for at, one in enumerate(self.named)}
+
+    def takes_up(self, kept: Mapping[str, Tensor]) -> None:
+        portions: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in kept.items():
+            at, _, field = name.partition("/")
+            portions.setdefault(int(at), {})[field] = tensor
+        self.followed.clear()
+        self.named.clear()
+        for _, one in sorted(portions.items()):
+            seen = {name.partition("/")[2]: value.numpy() for name, value in one.items() if "/" in name}
+            episodes = Episodes(seen, one["actions"].numpy(), one["starts"].numpy(), one["ended"].numpy())
+            named = Examples(episodes, one["named"]) if "named" in one else None
+            self.add(Examples(episodes, one["words"]), named)
+
+
+class Source(Protocol):
+    """Draws `count` examples; None where there is nothing to draw from yet."""
+
+    weight: float
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples | None: ...
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Demonstrations with the goals that they were shown with."""
+
+    shown: Demonstrations
+    words: Tensor
+    weight: float = 1.0
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
+        chosen = random.integers(len(self.shown), size=count)
+        return Examples(self.shown.episodes[self.shown.shown[chosen]], trimmed(self.words[torch.from_numpy(chosen)]))
+
+
+@dataclass(frozen=True)
+class Made:
+    """Examples that were made before: what was explored and named, or episodes without goals."""
+
+    examples: Examples
+    weight: float = 1.0
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
+        return self.examples[random.integers(len(self.examples), size=count)]
+
+
+@dataclass(frozen=True)
+class Misaligned:
+    """Demonstrations with the goal of another one: a right turn with "turn left"."""
+
+    shown: Demonstrations
+    words: Tensor
+    weight: float = 1.0
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
+        chosen, other = random.integers(len(self.shown), size=(2, count))
+        same = self.shown.shown[chosen] == self.shown.shown[other]
+        kept = np.flatnonzero(~same)
+        return Examples(
+            self.shown.episodes[self.shown.shown[chosen[kept]]], trimmed(self.words[torch.from_numpy(other[kept])])
+        )
+
+
+@dataclass(frozen=True)
+class Rephrased:
+    """Demonstrations with their goal in other words: `words` int64 [m, r, n], `r` rephrasings of each, as of `rephrasings`."""
+
+    shown: Demonstrations
+    words: Tensor
+    weight: float = 1.0
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
+        chosen = random.integers(len(self.shown), size=count)
+        which = random.integers(self.words.shape[1], size=count)
+        return Examples(self.shown.episodes[self.shown.shown[chosen]], trimmed(self.words[chosen, which]))
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What the policy did, with the goal that it followed."""
+
+    replay: Replay
+    weight: float = 1.0
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples | None:
+        return _drawn(self.replay.followed, count, random)
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """What the policy did, with the goal that it reached by the generator's word (hindsight)."""
+
+    replay: Replay
+    weight: float = 0.5
+
+    def draw(self, count: int, random: np.random.Generator) -> Examples | None:
+        return _drawn(self.replay.named, count, random)
+
+
+def _drawn(portions: deque[Examples], count: int, random: np.random.Generator) -> Examples | None:
+    if not portions:
+        return None
+    some = together([portions[at] for at in random.integers(len(portions), size=4)])
+    return some[random.choice(len(some), size=count, replace=count > len(some))]

@@ -1,0 +1,68 @@
+"""Examples of an agent's own making in a new place: it walks there without a goal, and the generator names what it did.
+
+Zhou and Small (AAAI 2021), section on self-supervision: the explorer is a goal-agnostic policy learned from the demonstrations
+("do not walk into closed doors"); its episodes with their names are then treated as demonstrations of the new place.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segue.act.demonstrations import Demonstrations
+from segue.act.episodes import joined
+from segue.act.examples import Examples
+from segue.act.follower import Follower
+from segue.act.goals import GoalGenerator
+from segue.act.language import BEGIN, PADDING
+from segue.act.policy import walk
+from segue.act.world import Task, World
+
+
+def no_goal(count: int) -> Tensor:
+    """The words of nothing in particular, int64 [count, 1]: what an explorer is told."""
+    return torch.full((count, 1), BEGIN)
+
+
+def explored(
+    explorer: Follower,
+    goals: GoalGenerator,
+    world: World[Any],
+    tasks: Sequence[Task],
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    named_at: float = 0.3,
+    least: int = 2,
+    batch: int = 256,
+) -> Examples:
+    """Walk from where the tasks begin, whatever they ask, and name each walk. Kept are those that the explorer ended itself, of
+    at least `least` steps. `named_at` is the temperature of the words beside the chance of z.
+    """
+    noise = torch.Generator().manual_seed(seed)
+    walked, said = [], []
+    explorer.eval()
+    goals.eval()
+    for first in range(0, len(tasks), batch):
+        some = tasks[first : first + batch]
+        episodes = walk(explorer, world, some, no_goal(len(some)), generator=noise, temperature=temperature)
+        episodes = episodes[episodes.ended & (episodes.lengths >= least)]
+        if len(episodes):
+            walked.append(episodes)
+            said.append(goals.say(episodes.batch(), generator=noise, temperature=named_at))
+    longest = max(words.shape[1] for words in said)
+    rows = [torch.nn.functional.pad(words, (0, longest - words.shape[1]), value=PADDING) for words in said]
+    return Examples(joined(walked), torch.cat(rows))
+
+
+def shuffled(examples: Examples, *, seed: int = 0) -> Examples:
+    """The same episodes with each other's goals: a control, which learns the place and not the language."""
+    order = np.random.default_rng(seed).permutation(len(examples))
+    return Examples(examples.episodes, examples.words[torch.from_numpy(order)])
+
+
+def without_goals(shown: Demonstrations) -> Examples:
+    """What an explorer learns from: each episode once, with no goal."""
+    return Examples(shown.episodes, no_goal(len(shown.episodes)))

@@ -1,0 +1,143 @@
+"""A network that follows an instruction through a trajectory and gives a number to every action at every step.
+
+The policy, the reward, the critics and the explorer are of this one kind. It reads the words, remembers the way so far, and
+looks up in the words, once for the step and once for each action, what the instruction says of them.
+
+`b` episodes, `t` steps, `a` actions, `n` words, `d` width, `o` numbers for each action.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from segue.act.language import PADDING
+from segue.act.views import Observations, View
+
+Instructions = tuple[Tensor, Tensor]
+"""Words as they are read, [b, n, d], and which of them are words, bool [b, n]."""
+
+
+class Reader(nn.Module):
+    """Words → vectors in context: what is known of them before learning, projected, beside what is learned; read both ways."""
+
+    known: Tensor
+
+    def __init__(self, known: Tensor, *, width: int = 128, dropout: float = 0.3) -> None:
+        """`known` float32 [v, e] holds a row for each word of the vocabulary, as of `language.known_vectors`."""
+        super().__init__()
+        self.register_buffer("known", known)
+        self.projected = nn.Linear(known.shape[1], width // 2)
+        self.learned = nn.Embedding(len(known), width // 2)
+        nn.init.normal_(self.learned.weight, std=0.1)
+        self.both_ways = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def vectors(self) -> Tensor:
+        """The vocabulary's vectors, [v, d]."""
+        return torch.cat([self.projected(self.known), self.learned.weight], -1)
+
+    def forward(self, words: Tensor) -> Instructions:
+        """int64 [b, n], padded → read."""
+        there = words != PADDING
+        vectors = self.dropout(F.embedding(words, self.vectors()))
+        packed = pack_padded_sequence(vectors, there.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+        read, _ = pad_packed_sequence(self.both_ways(packed)[0], batch_first=True, total_length=words.shape[1])
+        return self.dropout(read), there
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered between steps: the choice made last, [b, 1, d], and each block's state, [1, b, d]."""
+
+    taken: Tensor
+    blocks: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """`values` [b, t, a, o]; `state` [b, t, 2d], what is known after seeing a step and before acting; `choices` [b, t, a,
+    d]."""
+
+    values: Tensor
+    state: Tensor
+    choices: Tensor
+    blocks: tuple[Tensor, ...]
+
+
+class Follower(nn.Module):
+    """Reader, view and memory: two recurrent blocks, each followed by a look at the words, then a look for each action."""
+
+    def __init__(
+        self, reader: Reader, view: View, *, width: int = 128, blocks: int = 2, outputs: int = 1, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.reader, self.view, self.width = reader, view, width
+        self.start = nn.Parameter(torch.zeros(width))
+        self.history = nn.ModuleList(nn.GRU(2 * width, width, batch_first=True) for _ in range(blocks))
+        self.asks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
+        self.choice_asks, self.state_asks = nn.Linear(width, width), nn.Linear(width, width)
+        self.of_choice, self.of_state = nn.Linear(2 * width, width), nn.Linear(2 * width, width)
+        self.out = nn.Linear(width, outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, observations: Observations, actions: Tensor, words: Tensor) -> Followed:
+        """Whole trajectories: what was done, int64 [b, t], is seen one step later; `words` int64 [b, n]."""
+        scene, choices = self.view(observations)
+        taken = choices.gather(2, actions[:, :, None, None].expand(-1, -1, 1, self.width)).squeeze(2)
+        before = torch.cat([self.start.expand(len(taken), 1, -1), taken[:, :-1]], 1)
+        return self._follow(observations["choices"], scene, choices, before, None, self.reader(words))
+
+    def begin(self, episodes: int) -> Memory:
+        """Before the first step."""
+        empty = self.start.new_zeros(1, episodes, self.width)
+        return Memory(self.start.expand(episodes, 1, -1), tuple(empty for _ in self.history))
+
+    def step(self, observations: Observations, memory: Memory, read: Instructions) -> Followed:
+        """One step, observations {field: [b, 1, …]}."""
+        scene, choices = self.view(observations)
+        return self._follow(observations["choices"], scene, choices, memory.taken, memory.blocks, read)
+
+    def remember(self, followed: Followed, actions: Tensor) -> Memory:
+        """After taking actions, int64 [b], at the step that was followed."""
+        taken = followed.choices.gather(2, actions[:, None, None, None].expand(-1, 1, 1, self.width)).squeeze(2)
+        return Memory(taken, followed.blocks)
+
+    def _follow(
+        self,
+        open_: Tensor,
+        scene: Tensor,
+        choices: Tensor,
+        before: Tensor,
+        blocks: tuple[Tensor, ...] | None,
+        read: Instructions,
+    ) -> Followed:
+        vectors, ends = torch.cat([before, scene], -1), []
+        for at, (history, asks) in enumerate(zip(self.history, self.asks, strict=True)):
+            remembered, end = history(vectors, None if blocks is None else blocks[at])
+            remembered = self.dropout(remembered)
+            ends.append(end)
+            vectors = torch.cat([remembered, looked_up(asks(remembered), read)], -1)
+        step = _step_of(open_)
+        taken = choices[open_]
+        asked = torch.zeros_like(choices)
+        asked[open_] = self.choice_asks(taken) + self.state_asks(remembered).flatten(0, 1)[step]
+        told = looked_up(asked.flatten(1, 2), read).view_as(choices)[open_]
+        hidden = self.of_choice(torch.cat([taken, told], -1)) + self.of_state(vectors).flatten(0, 1)[step]
+        made = self.out(self.dropout(F.relu(hidden)))
+        values = made.new_zeros(*open_.shape, made.shape[-1])
+        values[open_] = made
+        return Followed(values, vectors, choices, tuple(ends))
+
+
+def looked_up(asked: Tensor, read: Instructions) -> Tensor:
+    """Attention over the words: asked [b, q, d] → [b, q, d]."""
+    words, there = read
+    return F.scaled_dot_product_attention(asked, words, words, attn_mask=there[:, None])
+
+
+def _step_of(open_: Tensor) -> Tensor:
+    """Which of the b·t steps each action that can be taken belongs to."""
+    return open_.flatten(0, 1).nonzero()[:, 0]

@@ -1,0 +1,244 @@
+"""Naming what a trajectory did: a variational generator of instructions, p(G | τ), and the plain one it is compared with.
+
+A conditional variational auto-encoder (Sohn et al., NeurIPS 2015; for goals Zhou and Small, AAAI 2021): the latent vector z
+takes what a trajectory leaves open, which of the ways to say it. `ELBO = E_q(z | τ, G)[log p(G | z, τ)] − β KL(q ‖ N(0, 1))`.
+
+`b` episodes, `t` steps, `n` words, `d` width, `l` latent numbers, `v` words of the vocabulary.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from segue.act.demonstrations import Demonstrations
+from segue.act.episodes import Batch
+from segue.act.examples import Source, together, trimmed
+from segue.act.follower import Reader
+from segue.act.language import BEGIN, END, PADDING, UNKNOWN
+from segue.act.learner import Learner, Pace
+from segue.act.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """For each episode, [b]: `likelihood`, log p(G | z, τ) at a z of the posterior; `divergence`, KL from the prior in nats,
+    with `free` of it not counted; `words`, how many words there were, the end included."""
+
+    likelihood: Tensor
+    divergence: Tensor
+    words: Tensor
+
+
+class GoalGenerator(nn.Module):
+    """p(G | z, τ) and q(z | τ, G). With `latent=0` there is no z: a plain sequence-to-sequence captioner."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        view: View,
+        *,
+        width: int = 128,
+        latent: int = 32,
+        dropout: float = 0.3,
+        unread: float = 0.25,
+    ) -> None:
+        """`unread` is the share of words that the decoder is not shown, so that it must ask z and the trajectory."""
+        super().__init__()
+        self.reader, self.view, self.width, self.latent, self.unread = reader, view, width, latent, unread
+        self.way = nn.GRU(2 * width, width // 2, batch_first=True, bidirectional=True)
+        self.posterior = nn.Linear(2 * width, 2 * latent) if latent else None
+        self.first = nn.GRU(width + latent, width, batch_first=True)
+        self.second = nn.GRU(2 * width + latent, width, batch_first=True)
+        self.asks = nn.Linear(width, width)
+        self.says = nn.Linear(2 * width, width)
+        self.bias = nn.Parameter(torch.zeros(len(reader.known)))
+        self.dropout = nn.Dropout(dropout)
+
+    def walked(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The trajectory read both ways: [b, t, d], and which of these are steps."""
+        scene, choices = self.view(batch.observations)
+        taken = choices.gather(2, batch.actions[:, :, None, None].expand(-1, -1, 1, self.width)).squeeze(2)
+        packed = pack_padded_sequence(
+            torch.cat([taken, scene], -1), batch.steps.sum(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        way, _ = pad_packed_sequence(self.way(packed)[0], batch_first=True, total_length=batch.steps.shape[1])
+        return self.dropout(way), batch.steps
+
+    def inferred(
+        self, batch: Batch, words: Tensor, *, way: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """q(z | τ, G): its mean and log-variance, [b, l] each."""
+        assert self.posterior is not None
+        steps, there = way or self.walked(batch)
+        read, said = self.reader(words)
+        mean, spread = self.posterior(torch.cat([_mean(steps, there), _mean(read, said)], -1)).chunk(2, -1)
+        return mean, spread
+
+    def bound(
+        self, batch: Batch, words: Tensor, *, free: float = 0.0, generator: torch.Generator | None = None
+    ) -> Bound:
+        """The two terms of the ELBO for goals `words` int64 [b, n], at one sample of z. `free` nats in each of the l numbers,
+        of the mean over the batch, are not counted (Kingma et al., NeurIPS 2016, eq. 15)."""
+        way = self.walked(batch)
+        divergence, z = words.new_zeros(len(words), dtype=torch.float32), None
+        if self.posterior is not None:
+            mean, spread = self.inferred(batch, words, way=way)
+            z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=generator)
+            each = 0.5 * (mean**2 + spread.exp() - 1 - spread)
+            counted = each.mean(0).clamp(min=free) / each.mean(0).clamp(min=1e-9)
+            divergence = (each * counted).sum(-1)
+        likelihood, count = self._likelihood(way, words, z)
+        return Bound(likelihood, divergence, count)
+
+    def log_likelihood(
+        self, batch: Batch, words: Tensor, *, samples: int = 32, generator: torch.Generator | None = None
+    ) -> Bound:
+        """log p(G | τ) by importance sampling from the posterior (Burda et al., ICLR 2016, eq. 8); exact without z."""
+        way = self.walked(batch)
+        if self.posterior is None:
+            likelihood, count = self._likelihood(way, words, None)
+            return Bound(likelihood, torch.zeros_like(likelihood), count)
+        mean, spread = self.inferred(batch, words, way=way)
+        found = []
+        for _ in range(samples):
+            noise = torch.randn(mean.shape, generator=generator)
+            z = mean + (0.5 * spread).exp() * noise
+            likelihood, count = self._likelihood(way, words, z)
+            found.append(likelihood + 0.5 * (noise**2 + spread - z**2).sum(-1))
+        return Bound(torch.stack(found).logsumexp(0) - math.log(samples), torch.zeros_like(likelihood), count)
+
+    def say(
+        self,
+        batch: Batch,
+        *,
+        longest: int = 60,
+        z: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        temperature: float = 0.0,
+    ) -> Tensor:
+        """Name trajectories: int64 [b, n], padded. z is drawn from the prior where it is not given (without a generator: the
+        prior's mean); words are the likeliest at temperature 0, otherwise sampled."""
+        with torch.inference_mode():
+            steps, there = self.walked(batch)
+            if z is None and self.latent:
+                shape = len(steps), self.latent
+                z = torch.randn(shape, generator=generator) if generator else torch.zeros(shape)
+            table = self.reader.vectors()
+            word = torch.full((len(steps), 1), BEGIN)
+            over = torch.zeros(len(steps), dtype=torch.bool)
+            said: list[Tensor] = []
+            states: tuple[Tensor, Tensor] | None = None
+            for _ in range(longest):
+                logits, states = self._next(word, z, steps, there, table, states)
+                logits = logits[:, 0]
+                logits[:, [PADDING, UNKNOWN, BEGIN]] = -torch.inf
+                if not said:
+                    logits[:, END] = -torch.inf
+                word = _chosen(logits, temperature, generator)[:, None]
+                said.append(torch.where(over, PADDING, word[:, 0]))
+                over |= word[:, 0] == END
+                if over.all():
+                    break
+        words = torch.stack(said, 1)
+        return words.masked_fill(words == END, PADDING)
+
+    def _likelihood(self, way: tuple[Tensor, Tensor], words: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
+        given = torch.cat([torch.full_like(words[:, :1], BEGIN), words], 1)
+        wanted = torch.cat([words, torch.full_like(words[:, :1], PADDING)], 1)
+        ends = (words != PADDING).sum(1)
+        wanted[torch.arange(len(words)), ends] = END
+        if self.training and self.unread:
+            hidden = (torch.rand(given.shape, device=given.device) < self.unread) & (given > UNKNOWN) & (given != BEGIN)
+            given = given.masked_fill(hidden, UNKNOWN)
+        logits, _ = self._next(given, z, *way, self.reader.vectors(), None)
+        each = F.cross_entropy(logits.transpose(1, 2), wanted, ignore_index=PADDING, reduction="none")
+        return -each.sum(1), ends + 1
+
+    def _next(
+        self,
+        words: Tensor,
+        z: Tensor | None,
+        steps: Tensor,
+        there: Tensor,
+        table: Tensor,
+        states: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        vectors = self.dropout(F.embedding(words, table))
+        about = [] if z is None else [z[:, None].expand(-1, words.shape[1], -1)]
+        said, one = self.first(torch.cat([vectors, *about], -1), states and states[0])
+        looked = F.scaled_dot_product_attention(self.asks(said), steps, steps, attn_mask=there[:, None])
+        said, other = self.second(torch.cat([said, looked, *about], -1), states and states[1])
+        hidden = self.dropout(torch.tanh(self.says(torch.cat([said, looked], -1))))
+        return hidden @ table.T + self.bias, (one, other)
+
+
+class Naming(Learner):
+    """Learns to name trajectories: the ELBO per word, the divergence's weight rising to 1 over the first `annealed` of the
+    updates."""
+
+    def __init__(
+        self,
+        goals: GoalGenerator,
+        sources: Sequence[Source],
+        pace: Pace,
+        *,
+        batch: int = 64,
+        free: float = 0.05,
+        annealed: float = 0.4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__({"goals": goals}, {"goals": pace}, seed=seed)
+        self.goals, self.sources, self.count, self.free = goals, sources, batch // len(sources), free
+        self.rise = annealed * pace.updates
+
+    def learn(self, random: np.random.Generator) -> dict[str, float]:
+        drawn = [some for one in self.sources if (some := one.draw(self.count, random)) is not None]
+        examples = together(drawn)
+        self.goals.train()
+        bound = self.goals.bound(examples.episodes.batch(), examples.words, free=self.free)
+        weight = min(1.0, (self.updates + 1) / self.rise)
+        loss = (weight * bound.divergence.sum() - bound.likelihood.sum()) / bound.words.sum()
+        self.move("goals", loss)
+        return {
+            "nats a word": -bound.likelihood.sum().item() / bound.words.sum().item(),
+            "divergence": bound.divergence.mean().item(),
+        }
+
+
+def rephrasings(
+    goals: GoalGenerator,
+    shown: Demonstrations,
+    words: Tensor,
+    *,
+    each: int = 4,
+    seed: int = 0,
+    temperature: float = 0.5,
+) -> Tensor:
+    """Every goal in `each` other wordings, int64 [m, each, n]: said anew at a z that the generator infers from the goal."""
+    noise, said = torch.Generator().manual_seed(seed), []
+    for some in torch.arange(len(shown)).repeat_interleave(each).split(512):  # type: ignore[no-untyped-call]
+        batch, z = shown.episodes.batch(shown.shown[some.numpy()]), None
+        if goals.latent:
+            with torch.inference_mode():
+                mean, spread = goals.inferred(batch, trimmed(words[some]))
+                z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
+        said.append(goals.say(batch, z=z, generator=noise, temperature=temperature))
+    longest = max(one.shape[1] for one in said)
+    rows = [F.pad(one, (0, longest - one.shape[1]), value=PADDING) for one in said]
+    return torch.cat(rows).view(len(shown), each, longest)
+
+
+def _mean(vectors: Tensor, there: Tensor) -> Tensor:
+    return (vectors * there[..., None]).sum(1) / there.sum(1, keepdim=True)
+
+
+def _chosen(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+    if not temperature:
+        return logits.argmax(-1)
+    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)[:, 0]

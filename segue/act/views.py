@@ -1,0 +1,129 @@
+"""How observations are seen: a world's arrays → one vector for the scene and one for each action that can be taken.
+
+`b` episodes, `t` steps, `a` actions, `d` width. What cannot be taken has a vector of zeros.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+Observations = Mapping[str, Tensor]
+
+
+class View(Protocol):
+    """A module that makes observations {field: [b, t, …]} into scenes [b, t, d] and choices [b, t, a, d]."""
+
+    def __call__(self, observations: Observations) -> tuple[Tensor, Tensor]: ...
+
+
+class HouseView(nn.Module):
+    """Sees ways out of a place: how each one lies (`geometry`) and the names of what is seen there (`seen`).
+
+    `names` float32 [m, e] is what is known of each name before learning, as of `language.known_vectors`; it is not learned, its
+    projection is. The scene is the mean of the choices.
+    """
+
+    names: Tensor
+
+    def __init__(self, names: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.register_buffer("names", names)
+        self.lies = nn.Linear(geometry, width // 2)
+        self.named = nn.Linear(names.shape[1], width // 2)
+        self.choice = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
+        open_ = observations["choices"]
+        seen = F.embedding_bag(observations["seen"][open_], self.named(self.names), mode="mean", padding_idx=0)
+        lies = F.relu(self.lies(observations["geometry"][open_]))
+        made = self.dropout(F.relu(self.choice(torch.cat([lies, seen], -1))))
+        choices = made.new_zeros(*open_.shape, made.shape[-1])
+        choices[open_] = made
+        return choices.sum(2) / open_.sum(2, keepdim=True).clamp(min=1), choices
+
+
+class GridView(nn.Module):
+    """Sees a small grid of cells, each a few whole numbers (`image` [b, t, h, w, c], as BabyAI gives it), and where one looks.
+
+    Each number of a cell has an embedding, their sum goes through two convolutions. An action's vector is its own embedding and
+    what the scene says of it.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[int],
+        *,
+        size: int = 7,
+        actions: int = 7,
+        width: int = 128,
+        inner: int = 32,
+        dropout: float = 0.0,
+    ) -> None:
+        """`cells` says how many values each of a cell's numbers has, `size` the grid's side."""
+        super().__init__()
+        self.cells = nn.ModuleList(nn.Embedding(values, inner) for values in cells)
+        self.near = nn.Sequential(
+            nn.Conv2d(inner, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, inner, 3, padding=1), nn.ReLU()
+        )
+        self.looks = nn.Embedding(4, width)
+        self.all = nn.Linear(inner * size * size, width)
+        self.actions = ActionsView(actions, width=width, dropout=dropout)
+
+    def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
+        image = observations["image"]
+        b, t = image.shape[:2]
+        cells = torch.stack([one(image[..., at]) for at, one in enumerate(self.cells)]).sum(0)
+        near = self.near(cells.flatten(0, 1).permute(0, 3, 1, 2)).flatten(1)
+        scene = F.relu(self.all(near).view(b, t, -1) + self.looks(observations["direction"]))
+        seen: tuple[Tensor, Tensor] = self.actions(scene, observations["choices"])
+        return seen
+
+
+class ActionsView(nn.Module):
+    """Actions that are always the same: each has an embedding, and what the scene says of it."""
+
+    def __init__(self, actions: int, *, width: int = 128, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.own = nn.Embedding(actions, width)
+        self.of_scene = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, scene: Tensor, open_: Tensor) -> tuple[Tensor, Tensor]:
+        """Scenes [b, t, d] and which actions can be taken, bool [b, t, a] → scenes and choices [b, t, a, d]."""
+        choices = F.relu(self.own.weight + self.of_scene(scene)[:, :, None]) * open_[..., None]
+        return self.dropout(scene), self.dropout(choices)
+
+
+class FieldsView(nn.Module):
+    """Sees any dictionary of numbers: whole numbers below a known bound by embeddings, all others as they are, through two
+    layers.
+
+    `bounds` says for each field of whole numbers how many values it has; `sizes` how many numbers each other field has.
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        bounds: Mapping[str, tuple[int, int]],
+        *,
+        actions: int,
+        width: int = 128,
+        dropout: float = 0.0,
+    ) -> None:
+        """`sizes`: field → numbers; `bounds`: field → (numbers, values of each)."""
+        super().__init__()
+        self.sizes, self.bounds = dict(sizes), dict(bounds)
+        self.tables = nn.ModuleDict({name: nn.Embedding(values, 16) for name, (_, values) in bounds.items()})
+        numbers = sum(sizes.values()) + 16 * sum(count for count, _ in bounds.values())
+        self.layers = nn.Sequential(nn.Linear(numbers, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        self.actions = ActionsView(actions, width=width, dropout=dropout)
+
+    def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
+        parts = [observations[name].flatten(2).float() for name in self.sizes]
+        parts += [table(observations[name].flatten(2)).flatten(2) for name, table in self.tables.items()]
+        seen: tuple[Tensor, Tensor] = self.actions(self.layers(torch.cat(parts, -1)), observations["choices"])
+        return seen
