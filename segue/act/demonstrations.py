@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.act.episodes import Episodes
+from segue.act.episodes import Episodes, stacked
 from segue.act.world import Task, World
 from segue.errors import InvalidInput
 
@@ -44,9 +44,10 @@ def demonstrations(pairs: Sequence[tuple[Sequence[tuple[Mapping[str, Any], int]]
                 expected="at least one step and an instruction in words",
             )
     every = [step for steps, _ in pairs for step in steps]
+    fields = sorted({field for seen, _ in every for field in seen})
     lengths = [len(steps) for steps, _ in pairs]
     episodes = Episodes(
-        {field: _column(field, [seen for seen, _ in every]) for field in every[0][0]},
+        {field: _column(field, [seen for seen, _ in every]) for field in fields},
         np.asarray([action for _, action in every], np.int64),
         np.concatenate([[0], np.cumsum(lengths)]),
         np.ones(len(pairs), bool),
@@ -91,24 +92,17 @@ def recorded(world: World[Any], tasks: Sequence[Task], actions: Sequence[Sequenc
     and the same object, each is recorded. Raises `InvalidInput` for an action that cannot be taken, or episodes without one.
     """
     lengths = np.asarray([len(one) for one in actions])
-    if len(tasks) != len(actions) or not lengths.min(initial=1):
+    if not len(tasks) or len(tasks) != len(actions) or not lengths.min():
         raise InvalidInput(
-            f"There are {len(tasks)} tasks and {len(actions)} lists of actions, the shortest of {lengths.min(initial=0)}.",
-            expected="for each task at least one action",
+            f"There are {len(tasks)} tasks and {len(actions)} lists of actions, of lengths {sorted(set(lengths.tolist()))}.",
+            expected="at least one task, and for each at least one action",
         )
-    padded = np.zeros((len(tasks), lengths.max(initial=0)), np.int64)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(
-        [np.asarray(one, np.int64) for one in actions]
-    )
-    seen = [world.begin(tasks)]
+    padded = np.zeros((len(tasks), lengths.max()), np.int64)
     steps = np.arange(padded.shape[1]) < lengths[:, None]
+    padded[steps] = np.concatenate([np.asarray(one, np.int64) for one in actions])
+    seen = [world.begin(tasks)]
     for column, going in zip(padded.T[:-1], steps.T[:-1], strict=True):
         anything = seen[-1]["choices"].argmax(1)
         seen.append(world.step(np.where(going, column, anything))[0])
-    episodes = Episodes(
-        {field: np.stack([one[field] for one in seen], 1)[steps] for field in seen[0]},
-        padded[steps],
-        np.concatenate([[0], np.cumsum(lengths)]),
-        np.ones(len(tasks), bool),
-    )
+    episodes = stacked(seen, list(padded.T), lengths, np.ones(len(tasks), bool))
     return checked(Demonstrations(episodes, np.arange(len(tasks)), tuple(task.instruction for task in tasks)))

@@ -42,12 +42,12 @@ class Episodes:
         return np.diff(self.starts)
 
     def __getitem__(self, chosen: ArrayLike) -> "Episodes":
-        """The episodes of these numbers, or where a mask is true, in that order."""
+        """The episodes of these numbers, or where a mask is true, in that order; −1 is the last."""
         chosen = np.asarray(chosen)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
         lengths = self.lengths[chosen]
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        rows = np.repeat(self.starts[chosen] - starts[:-1], lengths) + np.arange(starts[-1])
+        rows = np.repeat(self.starts[:-1][chosen] - starts[:-1], lengths) + np.arange(starts[-1])
         return Episodes(
             {field: values[rows] for field, values in self.observations.items()},
             self.actions[rows],

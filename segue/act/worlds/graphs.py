@@ -48,8 +48,8 @@ class Graphs:
     """Every house as arrays, so that many walks are taken at once.
 
     `ways` int64 [n, w] are the places that one can go to, `NOWHERE` behind the last; `headings`, `elevations` and `lengths`
-    float32 [n, w] say how they lie; `along` int64 [n, w, k] numbers what is seen in their direction, `around` [n, 2k] what is
-    seen at all, nearest to the middle first; `names` are what these numbers mean, number 0 nothing.
+    float32 [n, w] say how they lie; `along` int64 [n, w, k] numbers what is seen in their direction, nearest to it first,
+    `around` [n, 2k] what is seen at all, widest first; `names` are what these numbers mean, number 0 nothing.
     """
 
     houses: tuple[str, ...]
@@ -66,7 +66,7 @@ class Graphs:
 
     @cached_property
     def number(self) -> dict[tuple[str, str], int]:
-        """House and place → its number."""
+        """The names of a house and a place in it → the place's number."""
         return {
             (self.houses[house], place): at
             for at, (house, place) in enumerate(zip(self.house, self.places, strict=True))
@@ -125,14 +125,19 @@ def graphs(houses: Mapping[str, House], *, along: int = 6) -> Graphs:
     """Put houses into arrays, with at most `along` names in the direction of a way and twice as many at a place.
 
     A thing is seen along a way where the way's heading is within its angle or 15° beside it; what lies nearest to the heading
-    comes first, and of two equally near the one that takes up less of the view.
+    comes first, and of two equally near the one that takes up less of the view. Raises `InvalidInput` for no houses, or a way
+    that does not join two places of its house or is there twice.
     """
+    if not houses:
+        raise InvalidInput("There are no houses.", expected="at least one")
+    for name, house in houses.items():
+        _check(name, house)
     names = ("", *sorted({sight.name for house in houses.values() for place in house.sights for sight in place}))
     numbers = {name: number for number, name in enumerate(names)}
     sizes = [len(house.places) for house in houses.values()]
     starts = np.cumsum([0, *sizes])
     degree = [_degrees(house) for house in houses.values()]
-    widest = max((int(one.max(initial=0)) for one in degree), default=0)
+    widest = max(int(one.max(initial=1)) for one in degree)
     n = int(starts[-1])
     ways = np.full((n, widest), NOWHERE)
     heading, elevation, length = (np.zeros((n, widest), np.float32) for _ in range(3))
@@ -166,6 +171,18 @@ def turned(angle: Floats) -> Floats:
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi, np.float32)
 
 
+def _check(name: str, house: House) -> None:
+    joined = {frozenset(way) for way in house.ways}
+    places = range(len(house.places))
+    if len(joined) < len(house.ways) or not all(
+        len(way) == 2 and all(place in places for place in way) for way in joined
+    ):
+        raise InvalidInput(
+            f"{name} has {len(places)} places and a way that is there twice or does not join two of them.",
+            expected=f"each way once, between two different places from 0 to {len(places) - 1}",
+        )
+
+
 def _degrees(house: House) -> Integers:
     return np.bincount(np.asarray(house.ways, np.int64).reshape(-1), minlength=len(house.places))
 
@@ -196,6 +213,6 @@ def _look(
     around[: len(seen)] = seen
 
 
-def _different(numbers: Integers) -> Integers:
-    _, first = np.unique(numbers, return_index=True)
-    return numbers[np.sort(first)]
+def _different(numbers: Integers) -> list[int]:
+    """Each number once, where it came first."""
+    return list(dict.fromkeys(numbers.tolist()))

@@ -8,6 +8,7 @@ Graphs, names and paths are derived from Matterport3D, whose terms allow non-com
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,17 @@ def walks(file: Path | str, places: Graphs) -> list[Walk]:
         try:
             scan, heading, texts = entry["scan"], float(entry["heading"]), entry["instructions"]
             path = tuple(places.number[scan, place] for place in entry["path"])
-        except KeyError as error:
+            start = path[0]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            wrong = (
+                f"names {error.args[0]!r}, which is missing" if isinstance(error, KeyError) else f"is wrong: {error}"
+            )
             raise InvalidInput(
-                f"Entry {number} of {file} names {error.args[0]!r}, which is missing.",
+                f"Entry {number} of {file} {wrong}.",
                 expected="scan, heading, path and instructions, of places that are in the graphs",
             ) from None
         found += [
-            Walk(text, path[0], heading, path, str(entry.get("path_id", entry.get("id", number)))) for text in texts
+            Walk(text, start, heading, path, str(entry.get("path_id", entry.get("id", number)))) for text in texts
         ]
     return found
 
@@ -66,22 +71,29 @@ def read(file: Path) -> Any:
             return json.load(lines)
     except FileNotFoundError:
         raise NotFound(f"{file} is not there.", expected="a file of Room-to-Room") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, gzip.BadGzipFile) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidInput(f"{file} is no JSON: {error}.", expected="a file of Room-to-Room") from None
 
 
 def _house(folder: Path, scan: str, seen: Mapping[str, Mapping[str, tuple[str, list[int]]]]) -> House:
-    views = read(folder / "connectivity" / f"{scan}_connectivity.json")
-    kept = [number for number, view in enumerate(views) if view["included"]]
-    place = {number: at for at, number in enumerate(kept)}
-    names = [views[number]["image_id"] for number in kept]
-    ways = [
-        (place[one], place[other])
-        for one in kept
-        for other in np.flatnonzero(views[one]["unobstructed"]).tolist()
-        if one < other and other in place
-    ]
-    positions = np.asarray([[views[number]["pose"][at] for at in (3, 7, 11)] for number in kept], np.float32)
+    file = folder / "connectivity" / f"{scan}_connectivity.json"
+    views = read(file)
+    try:
+        kept = [number for number, view in enumerate(views) if view["included"]]
+        place = {number: at for at, number in enumerate(kept)}
+        names = [views[number]["image_id"] for number in kept]
+        ways = [
+            (place[one], place[other])
+            for one in kept
+            for other in np.flatnonzero(views[one]["unobstructed"]).tolist()
+            if one < other and other in place
+        ]
+        positions = np.asarray([[views[number]["pose"][at] for at in (3, 7, 11)] for number in kept], np.float32)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"{file} is no graph: {type(error).__name__}: {error}.",
+            expected="a list of viewpoints, each with image_id, pose, included and unobstructed",
+        ) from None
     return House(names, positions, ways, [[_sight(*thing) for thing in seen.get(name, {}).values()] for name in names])
 
 

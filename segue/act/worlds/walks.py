@@ -31,8 +31,8 @@ class Houses:
     """A world of houses: `begin` walks, then `step` through them; see `segue.act.world.World`.
 
     An observation has for each of the 1 + w actions `geometry` float32 [b, 1+w, 8] (is it stop, sine and cosine of the turn,
-    sine of the elevation, metres / 5, rise in metres, was it visited, degrees of freedom) and `seen` int64 [b, 1+w, k], names
-    in that direction; for stop, what is around. `choices` bool [b, 1+w] says which can be taken.
+    sine of the elevation, metres / 5, rise in metres, was it visited, size of the turn / π) and `seen` int64 [b, 1+w, 2k],
+    names in that direction; for stop, what is around. `choices` bool [b, 1+w] says which can be taken.
     """
 
     def __init__(self, graphs: Graphs, *, horizon: int = 10) -> None:
@@ -49,17 +49,18 @@ class Houses:
     def step(self, actions: Actions) -> tuple[Observation, Ended]:
         """Walk on. Raises `InvalidInput` for a way that a place has not, in a walk that has not ended."""
         here = self._places[:, -1]
-        self._ended |= actions == STOP
-        way, moved = np.maximum(actions - 1, 0), ~self._ended
+        ended = self._ended | (actions == STOP)
+        way, moved = np.where(ended, 0, actions - 1), ~ended
         if (
-            (actions < 0).any()
+            (way < 0).any()
             or (way >= self.graphs.ways.shape[1]).any()
-            or (self.graphs.ways[here, way][moved] < 0).any()
+            or (self.graphs.ways[here, way][moved] == NOWHERE).any()
         ):
             raise InvalidInput(
                 f"One of the actions {np.unique(actions).tolist()} cannot be taken.",
                 expected=f"{STOP} to stop, or 1 + j for way j where `choices` says that it is open",
             )
+        self._ended = ended
         self._places = np.concatenate([self._places, np.where(moved, self.graphs.ways[here, way], here)[:, None]], 1)
         self._heading = np.where(moved, self.graphs.headings[here, way], self._heading)
         return self._observed(), self._ended.copy()
@@ -120,7 +121,8 @@ def measured(graphs: Graphs, walks: Sequence[Walk], places: Integers) -> Measure
     away = graphs.distance(places, goal[:, None]).astype(np.float64)
     walked = graphs.distance(places[:, :-1], places[:, 1:]).sum(1).astype(np.float64)
     success = (away[:, -1] < NEAR).astype(np.float64)
-    spl = success * np.where(shortest > 0, shortest / np.maximum(np.maximum(walked, shortest), 1e-9), 1.0)
+    longer = np.maximum(walked, shortest)
+    spl = success * np.where(longer > 0, shortest / np.maximum(longer, 1e-9), 1.0)
     return {
         "success": success,
         "spl": spl,
