@@ -16,8 +16,14 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from segue.act.language import PADDING
 from segue.act.views import Observations, View
 
-Instructions = tuple[Tensor, Tensor]
-"""Words as they are read, [b, n, d], and which of them are words, bool [b, n]."""
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """Words as they are read, `vectors` [b, n, d], which of them are words, `there` bool [b, n], and their numbers."""
+
+    vectors: Tensor
+    there: Tensor
+    words: Tensor
 
 
 class Reader(nn.Module):
@@ -45,7 +51,7 @@ class Reader(nn.Module):
         vectors = self.dropout(F.embedding(words, self.vectors()))
         packed = pack_padded_sequence(vectors, there.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         read, _ = pad_packed_sequence(self.both_ways(packed)[0], batch_first=True, total_length=words.shape[1])
-        return self.dropout(read), there
+        return Instructions(self.dropout(read), there, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +86,17 @@ class Follower(nn.Module):
         self.asks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
         self.choice_asks, self.state_asks = nn.Linear(width, width), nn.Linear(width, width)
         self.of_choice, self.of_state = nn.Linear(3 * width, width), nn.Linear(2 * width, width)
+        self.match_asks, self.of_match = nn.Parameter(torch.zeros(())), nn.Linear(2, width)
         self.out = nn.Linear(width, outputs)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, observations: Observations, actions: Tensor, words: Tensor) -> Followed:
         """Whole trajectories: what was done, int64 [b, t], is seen one step later; `words` int64 [b, n]."""
+        read = self.reader(words)
         scene, choices = self.view(observations)
         taken = choices.gather(2, actions[:, :, None, None].expand(-1, -1, 1, self.width)).squeeze(2)
         before = torch.cat([self.start.expand(len(taken), 1, -1), taken[:, :-1]], 1)
-        return self._follow(observations["choices"], scene, choices, before, None, self.reader(words))
+        return self._follow(observations, scene, choices, before, None, read)
 
     def begin(self, episodes: int) -> Memory:
         """Before the first step."""
@@ -98,7 +106,7 @@ class Follower(nn.Module):
     def step(self, observations: Observations, memory: Memory, read: Instructions) -> Followed:
         """One step, observations {field: [b, 1, …]}."""
         scene, choices = self.view(observations)
-        return self._follow(observations["choices"], scene, choices, memory.taken, memory.blocks, read)
+        return self._follow(observations, scene, choices, memory.taken, memory.blocks, read)
 
     def remember(self, followed: Followed, actions: Tensor) -> Memory:
         """After taking actions, int64 [b], at the step that was followed."""
@@ -107,7 +115,7 @@ class Follower(nn.Module):
 
     def _follow(
         self,
-        open_: Tensor,
+        observations: Observations,
         scene: Tensor,
         choices: Tensor,
         before: Tensor,
@@ -119,25 +127,42 @@ class Follower(nn.Module):
             remembered, end = history(vectors, None if blocks is None else blocks[at])
             remembered = self.dropout(remembered)
             ends.append(end)
-            vectors = torch.cat([remembered, looked_up(asks(remembered), read)], -1)
-        step = _step_of(open_)
+            now = attention(asks(remembered), read)
+            vectors = torch.cat([remembered, now @ read.vectors], -1)
+        values = self._values(observations, choices, remembered, vectors, now, read)
+        return Followed(values, vectors, choices, tuple(ends))
+
+    def _values(
+        self,
+        observations: Observations,
+        choices: Tensor,
+        remembered: Tensor,
+        vectors: Tensor,
+        now: Tensor,
+        read: Instructions,
+    ) -> Tensor:
+        """[b, t, a, o]: what an action is, what the words say of it, and how far what is seen there is what they speak of."""
+        open_ = observations["choices"]
+        step = open_.flatten(0, 1).nonzero()[:, 0]
         taken = choices[open_]
         asked = torch.zeros_like(choices)
         asked[open_] = self.choice_asks(taken) + self.state_asks(remembered).flatten(0, 1)[step]
-        told = looked_up(asked.flatten(1, 2), read).view_as(choices)[open_]
+        matches = self.view.matches(observations, read.words)
+        bias = None if matches is None else (self.match_asks * matches).flatten(1, 2)
+        looks = attention(asked.flatten(1, 2), read, bias)
+        told = (looks @ read.vectors).view_as(choices)[open_]
         hidden = self.of_choice(torch.cat([taken, told, taken * told], -1)) + self.of_state(vectors).flatten(0, 1)[step]
+        if matches is not None:
+            met = torch.stack([looks.view_as(matches), now[:, :, None].expand_as(matches)], -2) @ matches[..., None]
+            hidden = hidden + self.of_match(met[open_].squeeze(-1))
         made = self.out(self.dropout(F.relu(hidden)))
-        values = made.new_zeros(*open_.shape, made.shape[-1])
+        values: Tensor = made.new_zeros(*open_.shape, made.shape[-1])
         values[open_] = made
-        return Followed(values, vectors, choices, tuple(ends))
+        return values
 
 
-def looked_up(asked: Tensor, read: Instructions) -> Tensor:
-    """Attention over the words: asked [b, q, d] → [b, q, d]."""
-    words, there = read
-    return F.scaled_dot_product_attention(asked, words, words, attn_mask=there[:, None])
-
-
-def _step_of(open_: Tensor) -> Tensor:
-    """Which of the b·t steps each action that can be taken belongs to."""
-    return open_.flatten(0, 1).nonzero()[:, 0]
+def attention(asked: Tensor, read: Instructions, bias: Tensor | None = None) -> Tensor:
+    """Where in the words to look: asked [b, q, d], bias [b, q, n] → shares [b, q, n], none of them of padding."""
+    scores: Tensor = asked @ read.vectors.transpose(1, 2) / asked.shape[-1] ** 0.5
+    scores = scores if bias is None else scores + bias
+    return scores.masked_fill(~read.there[:, None], -torch.inf).softmax(-1)

@@ -76,8 +76,10 @@ class GoalGenerator(nn.Module):
         """q(z | τ, G): its mean and log-variance, [b, l] each."""
         assert self.posterior is not None
         steps, there = way or self.walked(batch)
-        read, said = self.reader(words)
-        mean, spread = self.posterior(torch.cat([_mean(steps, there), _mean(read, said)], -1)).chunk(2, -1)
+        read = self.reader(words)
+        mean, spread = self.posterior(torch.cat([_mean(steps, there), _mean(read.vectors, read.there)], -1)).chunk(
+            2, -1
+        )
         return mean, spread
 
     def bound(

@@ -18,19 +18,27 @@ class View(Protocol):
 
     def __call__(self, observations: Observations) -> tuple[Tensor, Tensor]: ...
 
+    def matches(self, observations: Observations, words: Tensor) -> Tensor | None:
+        """How far what is seen along each action is what each word [b, n] means, before any learning, [b, t, a, n] in [−1, 1];
+        None where the world shows nothing that has a name."""
+
 
 class HouseView(nn.Module):
     """Sees ways out of a place: how each one lies (`geometry`) and the names of what is seen there (`seen`).
 
-    `names` float32 [m, e] is what is known of each name before learning, as of `language.known_vectors`; it is not learned, its
-    projection is. The scene is the mean of the choices.
+    `names` float32 [m, e] and `words` [v, e] are what is known of each name and word before learning, as of
+    `language.known_vectors`; they are not learned, their projections are. The scene is the mean of the choices.
     """
 
     names: Tensor
+    alike: Tensor
 
-    def __init__(self, names: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3) -> None:
+    def __init__(
+        self, names: Tensor, words: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3
+    ) -> None:
         super().__init__()
         self.register_buffer("names", names)
+        self.register_buffer("alike", F.normalize(names, dim=1) @ F.normalize(words, dim=1).T)
         self.lies = nn.Linear(geometry, width // 2)
         self.named = nn.Linear(names.shape[1], width // 2)
         self.choice = nn.Linear(width, width)
@@ -44,6 +52,15 @@ class HouseView(nn.Module):
         choices = made.new_zeros(*open_.shape, made.shape[-1])
         choices[open_] = made
         return choices.sum(2) / open_.sum(2, keepdim=True).clamp(min=1), choices
+
+    def matches(self, observations: Observations, words: Tensor) -> Tensor:
+        """The cosine of the word with the name that is nearest to it."""
+        open_ = observations["choices"]
+        seen, episode = observations["seen"][open_], open_.nonzero()[:, 0]
+        found = self.alike[seen[:, :, None], words[episode][:, None]].amax(1)
+        matches = found.new_zeros(*open_.shape, words.shape[1])
+        matches[open_] = found
+        return matches
 
 
 class GridView(nn.Module):
@@ -81,6 +98,9 @@ class GridView(nn.Module):
         scene = F.relu(self.all(near).view(b, t, -1) + self.looks(observations["direction"]))
         seen: tuple[Tensor, Tensor] = self.actions(scene, observations["choices"])
         return seen
+
+    def matches(self, observations: Observations, words: Tensor) -> None:
+        """Nothing here has a name."""
 
 
 class ActionsView(nn.Module):
@@ -127,3 +147,6 @@ class FieldsView(nn.Module):
         parts += [table(observations[name].flatten(2)).flatten(2) for name, table in self.tables.items()]
         seen: tuple[Tensor, Tensor] = self.actions(self.layers(torch.cat(parts, -1)), observations["choices"])
         return seen
+
+    def matches(self, observations: Observations, words: Tensor) -> None:
+        """Nothing here has a name."""

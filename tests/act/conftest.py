@@ -41,13 +41,13 @@ class Little:
     def follower(self, *, seed: int = 0, dropout: float = 0.0, outputs: int = 1) -> Follower:
         torch.manual_seed(seed)
         reader = Reader(self.known(self.vocabulary.words), width=32, dropout=dropout)
-        view = HouseView(self.known(self.graphs.names), width=32, dropout=dropout)
+        view = HouseView(self.known(self.graphs.names), self.known(self.vocabulary.words), width=32, dropout=dropout)
         return Follower(reader, view, width=32, dropout=dropout, outputs=outputs)
 
     def generator(self, *, seed: int = 0, latent: int = 4) -> GoalGenerator:
         torch.manual_seed(seed)
         reader = Reader(self.known(self.vocabulary.words), width=32, dropout=0.0)
-        view = HouseView(self.known(self.graphs.names), width=32, dropout=0.0)
+        view = HouseView(self.known(self.graphs.names), self.known(self.vocabulary.words), width=32, dropout=0.0)
         return GoalGenerator(reader, view, width=32, latent=latent, dropout=0.0)
 
 
@@ -67,11 +67,11 @@ def little() -> Little:
     walks, actions = [], []
     for number in range(4):
         for at in range(4):
-            hall, room = places.number[f"house {number}", "hall"], places.number[f"house {number}", SIDES[at]]
+            start, goal = places.number[f"house {number}", "hall"], places.number[f"house {number}", SIDES[at]]
             thing = str(np.roll(THINGS, number)[at])
             for text in (f"go {SIDES[at]}", f"go to the {thing}", f"walk to the {thing}"):
-                walks.append(Walk(text, hall, 0.0, (hall, room)))
-                actions.append([1 + int(np.flatnonzero(places.ways[hall] == room)[0]), STOP])
+                walks.append(Walk(text, start, 0.0, (start, goal)))
+                actions.append([1 + int(np.flatnonzero(places.ways[start] == goal)[0]), STOP])
     shown = recorded(Houses(places), walks, actions)
     vocabulary = Vocabulary.of(shown.instructions, least=1)
     return Little(places, walks, shown, vocabulary, vocabulary.ids(shown.instructions))

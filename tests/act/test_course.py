@@ -19,7 +19,7 @@ from tests.act.conftest import Little
 
 
 def cloning(little: Little, updates: int) -> Cloning:
-    policy = little.follower(dropout=0.1)
+    policy = little.follower()
     return Cloning(policy, [Shown(little.shown, little.words)], Pace(updates, rate=5e-3, warmup=10), batch=24)
 
 

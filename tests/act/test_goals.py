@@ -43,9 +43,9 @@ def test_the_likelihood_is_that_of_word_after_word(little: Little, latent: int) 
 def test_the_bound_is_below_the_likelihood(little: Little, learned: GoalGenerator) -> None:
     batch = little.shown.episodes.batch()
     with torch.inference_mode():
-        bounds = [learned.bound(batch, little.words) for _ in range(30)]
+        bounds = [learned.bound(batch, little.words) for _ in range(300)]
         mean = torch.stack([one.likelihood - one.divergence for one in bounds]).mean(0)
-        sampled = learned.log_likelihood(batch, little.words, samples=200).likelihood
+        sampled = learned.log_likelihood(batch, little.words, samples=300).likelihood
     assert (mean < sampled + 0.1).all()
     assert mean.mean() < sampled.mean()
 
@@ -69,8 +69,11 @@ def test_rephrasings_are_of_each_goal(little: Little, learned: GoalGenerator) ->
     words = rephrasings(learned, little.shown, little.words, each=3)
     assert words.shape[:2] == (len(little.shown), 3)
     assert torch.equal(words, rephrasings(learned, little.shown, little.words, each=3))
-    texts = [little.vocabulary.text(row) for row in words[0].tolist()]
-    assert sum(text in {walk.instruction for walk in little.walks[:3]} for text in texts) >= 2
+    right = 0
+    for number, rows in enumerate(words.tolist()):
+        names = {walk.instruction for walk in little.walks[number // 3 * 3 :][:3]}
+        right += sum(little.vocabulary.text(row) in names for row in rows)
+    assert right / (3 * len(words)) > 0.75
 
 
 def test_without_a_latent_there_is_one_name(little: Little) -> None:
