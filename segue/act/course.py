@@ -31,40 +31,55 @@ def train(
     learner: Learner,
     updates: int,
     *,
-    judge: Callable[[], Mapping[str, float]],
-    by: str,
+    judge: Callable[[], Mapping[str, float]] | None = None,
+    by: str = "",
     every: int = 100,
     folder: Path | None = None,
     progress: bool = True,
+    title: str = "",
     watch: Callable[[int, Mapping[str, float]], None] = lambda update, values: None,
 ) -> Course:
-    """Take `updates` updates, ask `judge` after `every` of them, and leave the learner with the networks that were best `by`
-    one of its measures. With a folder, the course goes on from what is kept there. `watch` is told every value at every
-    judgement.
+    """Take `updates` updates, ask `judge` before the first and after every `every`, and leave the learner with the networks
+    that were best `by` one of its measures. With a folder, the course goes on from what is kept there. `watch` is told every
+    value at every judgement. Without a judge the last networks stay.
 
     Raises `InvalidInput` for a folder of another course, `Corrupt` for a damaged one.
     """
     course = Course() if folder is None else _resumed(learner, folder)
     seen: dict[str, list[float]] = {}
-    with tqdm(total=updates, initial=learner.updates, disable=None if progress else True, unit="update") as bar:
+    if judge and not course.judged:
+        _look(learner, course, seen, judge, by)
+    quiet = None if progress else True
+    with tqdm(total=updates, initial=learner.updates, disable=quiet, unit="update", desc=title) as bar:
         while learner.updates < updates:
             for name, value in learner.update().items():
                 seen.setdefault(name, []).append(value)
             bar.update()
             if learner.updates % every and learner.updates < updates:
                 continue
-            course.watched.append({name: sum(values) / len(values) for name, values in seen.items()})
-            course.judged.append({"updates": float(learner.updates), **judge()})
-            seen = {}
+            _look(learner, course, seen, judge, by)
             watch(learner.updates, course.watched[-1] | course.judged[-1])
-            if course.best < 0 or course.judged[-1][by] > course.judged[course.best][by]:
-                course.best = len(course.judged) - 1
-                course.networks = {name: tensor.clone() for name, tensor in _weights(learner).items()}
-            bar.set_postfix({by: f"{course.judged[-1][by]:.3f}", "best": f"{course.judged[course.best][by]:.3f}"})
+            if judge:
+                bar.set_postfix({by: f"{course.judged[-1][by]:.3f}", "best": f"{course.judged[course.best][by]:.3f}"})
             if folder is not None:
                 _keep(learner, course, folder)
     restore(learner.networks, course.networks)
     return course
+
+
+def _look(
+    learner: Learner,
+    course: Course,
+    seen: dict[str, list[float]],
+    judge: Callable[[], Mapping[str, float]] | None,
+    by: str,
+) -> None:
+    course.watched.append({name: sum(values) / len(values) for name, values in seen.items()})
+    course.judged.append({"updates": float(learner.updates), **(judge() if judge else {})})
+    seen.clear()
+    if not judge or course.best < 0 or course.judged[-1][by] > course.judged[course.best][by]:
+        course.best = len(course.judged) - 1
+        course.networks = {name: tensor.clone() for name, tensor in _weights(learner).items()}
 
 
 def restore(networks: Mapping[str, nn.Module], weights: Mapping[str, Tensor]) -> None:

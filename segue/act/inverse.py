@@ -31,7 +31,8 @@ from segue.act.world import Task, World
 class Settings:
     """`batch` examples of each source and `walks` sampled in an update; `discount` γ, `temperature` α; `actor` and `cloning`
     weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over; `smoothing`
-    keeps the discriminator's labels from 0 and 1; for the first `ahead` updates the policy only watches."""
+    keeps the discriminator's labels from 0 and 1; for the first `alone` updates the discriminator learns alone, for `ahead`
+    more the critics learn beside it, and only then does the policy move."""
 
     batch: int = 32
     walks: int = 32
@@ -41,6 +42,7 @@ class Settings:
     cloning: float = 1.0
     average: float = 0.02
     smoothing: float = 0.05
+    alone: int = 400
     ahead: int = 50
 
 
@@ -106,7 +108,7 @@ class InverseLearning(Learner):
         if self.practice is not None:
             self._walk(self.practice, random)
         seen = self._discriminate(random)
-        return seen | self._act(random)
+        return seen if self.updates < self.settings.alone else seen | self._act(random)
 
     def keeps(self) -> dict[str, Tensor]:
         return self.replay.keeps()
@@ -172,7 +174,7 @@ class InverseLearning(Learner):
             for target, live in zip(self.targets.parameters(), self.critics.parameters(), strict=True):
                 target.lerp_(live, settings.average)
         seen = {"critics": critics.item(), "reward": _mean(rewards.taken(batch), batch).item()}
-        if self.updates < settings.ahead:
+        if self.updates < settings.alone + settings.ahead:
             return seen
         weights = torch.zeros(len(examples))
         shown = torch.cat([torch.full((len(some),), weight) for weight, some in positive])

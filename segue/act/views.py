@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+from segue.errors import InvalidInput
 
 Observations = Mapping[str, Tensor]
 
@@ -37,8 +39,8 @@ class HouseView(nn.Module):
         self, names: Tensor, words: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3
     ) -> None:
         super().__init__()
-        self.register_buffer("names", names)
-        self.register_buffer("alike", F.normalize(names, dim=1) @ F.normalize(words, dim=1).T)
+        self.register_buffer("names", names, persistent=False)
+        self.register_buffer("alike", F.normalize(names, dim=1) @ F.normalize(words, dim=1).T, persistent=False)
         self.lies = nn.Linear(geometry, width // 2)
         self.named = nn.Linear(names.shape[1], width // 2)
         self.choice = nn.Linear(width, width)
@@ -150,3 +152,25 @@ class FieldsView(nn.Module):
 
     def matches(self, observations: Observations, words: Tensor) -> None:
         """Nothing here has a name."""
+
+
+def view_of(
+    sees: Mapping[str, Any], words: Tensor, names: Tensor | None, *, width: int, dropout: float
+) -> "HouseView | GridView | FieldsView":
+    """The view of a world, by how it describes what is seen there, as plain data: `{"kind": "houses"}`, `{"kind": "grid",
+    "cells": …, "size": …, "actions": …}`, or `{"kind": "fields", "sizes": …, "bounds": …, "actions": …}`.
+
+    Raises `InvalidInput` for another kind, or houses without names.
+    """
+    given = {key: value for key, value in sees.items() if key != "kind"}
+    match sees.get("kind"):
+        case "houses" if names is not None:
+            return HouseView(names, words, width=width, dropout=dropout)
+        case "grid":
+            return GridView(**given, width=width, dropout=dropout)
+        case "fields":
+            return FieldsView(**given, width=width, dropout=dropout)
+    raise InvalidInput(
+        f"What is seen in this world is described as {dict(sees)}.",
+        expected="the kind houses, with the names of things, or grid, or fields",
+    )

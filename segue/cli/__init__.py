@@ -23,11 +23,16 @@ _EVALUATE = {
         "understand:reader_quality",
         "Readers and re-rankers, on labelled requests that they were not trained on.",
     ),
+    "agent": ("agents:evaluate", "An agent, on instructions that it has not seen."),
 }
 _TRAIN = {
     "reader": ("understand:reader", "A reader for each domain of labelled requests: domain, intent and slots."),
     "reranker": ("understand:reranker", "A re-ranker for each domain, alone, so that domains compare."),
+    "agent": ("agents:train", "An agent that follows instructions, from demonstrations alone."),
 }
+_ADAPT = {"agent": ("agents:adapt", "Let an agent make its own examples in a new place, and learn from them.")}
+_SCORE = {"trajectory": ("agents:score", "Does a trajectory do what was asked?")}
+_CAPTION = {"trajectory": ("agents:caption", "Name what a trajectory did.")}
 _RETIRE = {"reader": ("understand:retire_reader", "Ask a domain no more, unless a request names it.")}
 _RESTORE = {"reader": ("understand:restore_reader", "Ask a domain again that was retired.")}
 _UPGRADE = {
@@ -81,12 +86,27 @@ def main() -> None:
 
 @main.group(cls=Commands, later=_EVALUATE)
 def evaluate() -> None:
-    """Measure: search on judged queries, policies from the log, readers on labelled requests."""
+    """Measure: search on judged queries, policies from the log, readers on labelled requests, agents on instructions."""
 
 
 @main.group(cls=Commands, later=_TRAIN)
 def train() -> None:
-    """Train what understands a request."""
+    """Train what understands a request, or what carries one out."""
+
+
+@main.group(cls=Commands, later=_ADAPT)
+def adapt() -> None:
+    """Make an agent fit for a new place."""
+
+
+@main.group(cls=Commands, later=_SCORE)
+def score() -> None:
+    """Ask a learned reward."""
+
+
+@main.group(cls=Commands, later=_CAPTION)
+def caption() -> None:
+    """Put into words what was done."""
 
 
 @main.group(cls=Commands, later=_RETIRE)

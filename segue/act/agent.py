@@ -1,0 +1,164 @@
+"""An agent as it is kept and used: it follows instructions, says how far a trajectory did what was asked, and names
+trajectories."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segue import artifact
+from segue.act.episodes import Episodes
+from segue.act.follower import Follower, Reader
+from segue.act.goals import GoalGenerator
+from segue.act.language import SPECIAL, Vocabulary, known_vectors
+from segue.act.policy import follow
+from segue.act.reward import Reward
+from segue.act.views import view_of
+from segue.act.world import Measures, Task, World
+from segue.encode.pretrained import TorchEncoder, minilm
+from segue.errors import InvalidInput
+
+KIND = "agent"
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """What an agent's networks are made of: its words and what is known of them, [v, e], how its world is seen, the names of
+    things there and what is known of these, [m, e], and sizes."""
+
+    vocabulary: Vocabulary
+    known: Tensor
+    sees: Mapping[str, Any]
+    names: Tensor | None = None
+    width: int = 128
+    latent: int = 32
+    dropout: float = 0.3
+
+    @classmethod
+    def of(
+        cls, instructions: Sequence[str], sees: Mapping[str, Any], names: Sequence[str] = (), **sizes: Any
+    ) -> "Build":
+        """For the words of these instructions and things of these names, by what MiniLM knows of both."""
+        vocabulary, encoder = Vocabulary.of(instructions), minilm()
+        known = known_vectors(vocabulary.words, encoder)
+        return cls(vocabulary, known, dict(sees), _names(names, encoder), **sizes)
+
+    def follower(self) -> Follower:
+        """A policy, explorer, reward or critic, untrained."""
+        view = view_of(self.sees, self.known, self.names, width=self.width, dropout=self.dropout)
+        return Follower(self._reader(), view, width=self.width, dropout=self.dropout)
+
+    def generator(self, *, latent: int | None = None) -> GoalGenerator:
+        """A generator of instructions, untrained; a plain one with `latent=0`."""
+        view = view_of(self.sees, self.known, self.names, width=self.width, dropout=self.dropout)
+        chosen = self.latent if latent is None else latent
+        return GoalGenerator(self._reader(), view, width=self.width, latent=chosen, dropout=self.dropout)
+
+    def _reader(self) -> Reader:
+        return Reader(self.known, width=self.width, dropout=self.dropout)
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """The trained parts: a policy always; a reward, a generator of goals and an explorer where they were trained."""
+
+    build: Build
+    policy: Follower
+    reward: Reward | None = None
+    goals: GoalGenerator | None = None
+    explorer: Follower | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def act(self, world: World[Any], tasks: Sequence[Task]) -> tuple[list[Episodes], Measures]:
+        """Carry out tasks by what is likeliest at each step: → episodes in batches, and each measure of the world, [n]."""
+        return follow(self.policy, self.build.vocabulary, world, tasks)
+
+    def score(self, episodes: Episodes, instructions: Sequence[str]) -> NDArray[np.float32]:
+        """How far each episode did what its instruction asks, [n]; higher is further. Scores of one episode compare best."""
+        reward = _trained(self.reward, "reward")
+        self._same(episodes, instructions)
+        with torch.inference_mode():
+            words = self.build.vocabulary.ids(instructions)
+            scores: NDArray[np.float32] = reward.eval().score(episodes.batch(), words).numpy()
+        return scores
+
+    def caption(self, episodes: Episodes, *, each: int = 1, seed: int = 0) -> list[list[str]]:
+        """Name each episode `each` times, in words that may differ. The first is what is likeliest at the prior's mean."""
+        goals = _trained(self.goals, "generator of goals").eval()
+        noise = torch.Generator().manual_seed(seed)
+        said = [goals.say(episodes.batch())]
+        said += [goals.say(episodes.batch(), generator=noise) for _ in range(each - 1)]
+        text = self.build.vocabulary.text
+        return [[text(words[at].tolist()) for words in said] for at in range(len(episodes))]
+
+    def save(self, folder: Path | str, *, name: str, parent: str | None = None) -> artifact.Artifact:
+        """Write the agent as an artifact of the kind `agent`. Raises as `artifact.write`."""
+        parts = {key: part.state_dict() for key, part in self._parts().items()}
+        tensors = {f"{key}/{at}": one.detach().numpy() for key, part in parts.items() for at, one in part.items()}
+        build = self.build
+        meta = {
+            "words": build.vocabulary.words[len(SPECIAL) :],
+            "sees": dict(build.sees),
+            "width": build.width,
+            "latent": build.latent,
+            "dropout": build.dropout,
+            "trained": dict(self.meta),
+        }
+        return artifact.write(folder, kind=KIND, name=name, tensors=tensors, meta=meta, parent=parent)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        named = {"policy": self.policy, "reward": self.reward, "goals": self.goals, "explorer": self.explorer}
+        return {key: part for key, part in named.items() if part is not None}
+
+    def _same(self, episodes: Episodes, instructions: Sequence[str]) -> None:
+        if len(episodes) != len(instructions):
+            raise InvalidInput(
+                f"There are {len(episodes)} episodes and {len(instructions)} instructions.", expected="one for each"
+            )
+
+
+def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
+    """An agent that was saved, for a world in which things have these names (`Graphs.names`).
+
+    Raises as `artifact.open`, and `InvalidInput` for an agent of houses without names.
+    """
+    found = artifact.open(folder, kind=KIND)
+    meta, tensors = found.meta, {key: torch.from_numpy(one.copy()) for key, one in found.tensors().items()}
+    build = Build(
+        Vocabulary((*SPECIAL, *meta["words"])),
+        tensors["policy/reader.known"],
+        meta["sees"],
+        _names(names, minilm()) if names else None,
+        width=meta["width"],
+        latent=meta["latent"],
+        dropout=meta["dropout"],
+    )
+
+    def filled(part: nn.Module, key: str) -> nn.Module:
+        part.load_state_dict({at.partition("/")[2]: one for at, one in tensors.items() if at.startswith(f"{key}/")})
+        return part.eval()
+
+    there = {key.partition("/")[0] for key in tensors}
+    made: dict[str, Any] = {"policy": filled(build.follower(), "policy")}
+    if "reward" in there:
+        made["reward"] = filled(Reward(build.follower()), "reward")
+    if "goals" in there:
+        made["goals"] = filled(build.generator(), "goals")
+    if "explorer" in there:
+        made["explorer"] = filled(build.follower(), "explorer")
+    return Agent(build, **made, meta=meta["trained"])
+
+
+def _names(names: Sequence[str], encoder: TorchEncoder) -> Tensor | None:
+    return known_vectors(names, encoder) if len(names) else None
+
+
+def _trained(part: Any, what: str) -> Any:
+    if part is None:
+        raise InvalidInput(f"This agent was trained without a {what}.", fix="train it with `segue train agent`")
+    return part

@@ -1,0 +1,252 @@
+"""Commands for agents that follow instructions."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from segue.cli.common import json_option, print_json
+from segue.recipes.agent_worlds import WORLDS, Choice, ground
+from segue.recipes.tensorboard import writing
+from segue.recipes.train_agent import Plan, train_agent, unwatched
+from segue.recipes.use_agent import adapt_agent, caption_trajectories, evaluate_agent, score_trajectories
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+model_option = click.option(
+    "--model", type=click.Path(path_type=Path), required=True, help="The folder that `segue train agent` wrote."
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the agent; a new one."
+)
+seed_option = click.option("--seed", default=0, show_default=True, help="Same data, same seed: same result.")
+trajectories_option = click.option(
+    "--trajectories",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="JSON in Room-to-Room's format: scan, heading, path and instructions of each.",
+)
+
+
+def world_options(command: Command) -> Command:
+    """`--world`, `--data`, `--houses`, `--level`."""
+    for option in (
+        click.option("--level", "levels", multiple=True, help="BabyAI's level; may be repeated.  [default: GoToLocal]"),
+        click.option(
+            "--houses", type=click.IntRange(min=1), help="So many houses.  [default: what there is, or 40 generated]"
+        ),
+        click.option("--data", type=click.Path(path_type=Path), help="Room-to-Room's folder."),
+        click.option(
+            "--world",
+            type=click.Choice(WORLDS),
+            default="houses",
+            show_default=True,
+            help="Generated houses, Room-to-Room's files, or BabyAI (pip install 'segue[act]').",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("agent")
+@world_options
+@out_option
+@click.option("--demonstrations", type=click.IntRange(min=1), help="So many, where they are generated.")
+@click.option("--effort", type=click.FloatRange(min=0.001), default=1.0, show_default=True, help="Times the updates.")
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder to write what TensorBoard shows.")
+@seed_option
+@json_option
+def train(
+    world: str,
+    data: Path | None,
+    houses: int | None,
+    levels: tuple[str, ...],
+    out: Path,
+    demonstrations: int | None,
+    effort: float,
+    tensorboard: Path | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train an agent that follows instructions, from demonstrations with instructions alone: no reward is given.
+
+    It clones the demonstrations, learns to name trajectories and to walk without a goal, and then learns reward and policy
+    together by inverse reinforcement learning with language goals. What comes out acts, says how far a trajectory did what was
+    asked, and puts trajectories into words. Stopped, the same command goes on from OUT.training.
+
+    \b
+    segue train agent --world houses --out agent --effort 0.2
+    segue train agent --world r2r --data r2r --out agent
+    segue train agent --world babyai --level GoToLocal --level PickupLoc --out agent
+    """
+    choice = _choice(world, data, houses, levels, seed, demonstrations)
+    with writing(tensorboard) if tensorboard else nullcontext(unwatched) as watch:
+        result = train_agent(
+            ground(choice),
+            out,
+            plan=Plan().scaled(effort),
+            about=choice.described(),
+            seed=seed,
+            progress=not as_json,
+            watch=watch,
+        )
+    if as_json:
+        print_json(result)
+        return
+    cloned, learned, reward = result["cloned"], result["learned"], result["reward"]
+    click.echo(f"{result['demonstrations']:,} demonstrations; on what was held out:")
+    click.echo(f"  success, cloned:                    {cloned['success']:.1%}")
+    click.echo(f"  success, by inverse learning:       {learned['success']:.1%}")
+    click.echo(f"  reward, right above wrong:          {reward['right above wrong']:.1%} of trajectories")
+    click.echo(f"The agent is in {out}.")
+
+
+@click.command("agent")
+@model_option
+@world_options
+@click.option(
+    "--instructions",
+    type=click.Path(path_type=Path),
+    help="JSON in Room-to-Room's or REVERIE's format.  [default: unseen ones of the world]",
+)
+@click.option("--count", type=click.IntRange(min=0), default=0, help="Only so many.  [default: all, or some hundreds]")
+@seed_option
+@json_option
+def evaluate(
+    model: Path,
+    world: str,
+    data: Path | None,
+    houses: int | None,
+    levels: tuple[str, ...],
+    instructions: Path | None,
+    count: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure an agent on instructions: success, SPL, oracle success, metres from the goal; in BabyAI success and steps.
+
+    \b
+    segue evaluate agent --model agent --world houses
+    segue evaluate agent --model agent --world r2r --data r2r --instructions r2r/R2R_val_unseen.json --json
+    """
+    choice = _choice(world, data, houses, levels, seed)
+    result = evaluate_agent(model, choice, instructions=instructions, count=count)
+    if as_json:
+        print_json(result)
+        return
+    click.echo(f"{result['tasks']:,} instructions, mean and 95 % interval")
+    for name, one in result["measures"].items():
+        click.echo(f"  {name:>10}  {one['mean']:6.3f}  ({one['low']:.3f} to {one['high']:.3f})")
+
+
+@click.command("agent")
+@model_option
+@world_options
+@click.option("--place", "places", multiple=True, required=True, help="The new house's name; may be repeated.")
+@out_option
+@click.option("--walks", type=click.IntRange(min=1), default=4000, show_default=True, help="To explore by.")
+@click.option("--updates", type=click.IntRange(min=1), default=400, show_default=True, help="To learn for.")
+@seed_option
+@json_option
+def adapt(
+    model: Path,
+    world: str,
+    data: Path | None,
+    houses: int | None,
+    levels: tuple[str, ...],
+    places: tuple[str, ...],
+    out: Path,
+    walks: int,
+    updates: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Adapt an agent to a house that nobody gave instructions for.
+
+    It walks there without a goal, as its demonstrations do, puts into words what it did, and learns from these examples
+    beside its demonstrations. The world must be the one that it was trained in.
+
+    \b
+    segue adapt agent --model agent --world r2r --data r2r --place 2azQ1b91cZZ --out adapted
+    """
+    choice = _choice(world, data, houses, levels, seed)
+    result = adapt_agent(
+        model, ground(choice), places, out, walks=walks, updates=updates, seed=seed, progress=not as_json
+    )
+    if as_json:
+        print_json(result)
+        return
+    click.echo(f"{result['examples']:,} examples of its own in {', '.join(places)}; the agent is in {out}.")
+
+
+@click.command("trajectory")
+@model_option
+@world_options
+@trajectories_option
+@json_option
+def score(
+    model: Path,
+    world: str,
+    data: Path | None,
+    houses: int | None,
+    levels: tuple[str, ...],
+    trajectories: Path,
+    as_json: bool,
+) -> None:
+    """Say how far each trajectory does what its instructions ask: the learned reward, and how likely it is that this was asked.
+
+    \b
+    segue score trajectory --model agent --world r2r --data r2r --trajectories walked.json
+    """
+    result = score_trajectories(model, _choice(world, data, houses, levels, 0), trajectories)
+    if as_json:
+        print_json(result)
+        return
+    for one in result:
+        click.echo(f"{one['reward']:8.2f}  {one['likely']:4.0%}  {one['path']}  {one['instruction'].strip()}")
+
+
+@click.command("trajectory")
+@model_option
+@world_options
+@trajectories_option
+@click.option("--each", type=click.IntRange(min=1), default=3, show_default=True, help="So many names for each.")
+@seed_option
+@json_option
+def caption(
+    model: Path,
+    world: str,
+    data: Path | None,
+    houses: int | None,
+    levels: tuple[str, ...],
+    trajectories: Path,
+    each: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Put trajectories into words, each in several ways; the instructions of the file are not read.
+
+    \b
+    segue caption trajectory --model agent --world r2r --data r2r --trajectories walked.json --each 5
+    """
+    result = caption_trajectories(model, _choice(world, data, houses, levels, seed), trajectories, each=each, seed=seed)
+    if as_json:
+        print_json(result)
+        return
+    for one in result:
+        click.echo(one["path"])
+        for said in one["captions"]:
+            click.echo(f"  {said}")
+
+
+def _choice(
+    world: str,
+    data: Path | None,
+    houses: int | None,
+    levels: tuple[str, ...],
+    seed: int,
+    demonstrations: int | None = None,
+) -> Choice:
+    return Choice(world, data, houses, levels or ("GoToLocal",), demonstrations, seed)

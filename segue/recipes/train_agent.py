@@ -1,0 +1,168 @@
+"""An agent from demonstrations with instructions alone: clone, learn to name, learn to explore, then inverse reinforcement
+learning."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+from torch import Tensor
+
+from segue.act.agent import Agent, Build
+from segue.act.cloning import Cloning, log_likelihood
+from segue.act.course import Course, train
+from segue.act.demonstrations import Demonstrations
+from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown
+from segue.act.exploring import no_goal, without_goals
+from segue.act.goals import Naming, rephrasings
+from segue.act.grounds import Ground
+from segue.act.inverse import InverseLearning, Practice, Settings, begun
+from segue.act.learner import Learner, Pace
+from segue.act.policy import follow
+from segue.act.reward import Reward
+from segue.recipes.new_folder import refuse_existing
+from segue.understand.calibrators import fit_platt
+
+Watch = Callable[[str, int, Mapping[str, float]], None]
+
+
+def unwatched(part: str, update: int, values: Mapping[str, float]) -> None:
+    """Nobody looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many updates each part learns for, and how the parts are made."""
+
+    cloning: int = 900
+    naming: int = 800
+    exploring: int = 300
+    inverse: int = 1000
+    width: int = 128
+    dropout: float = 0.4
+    judged: int = 100
+
+    def scaled(self, effort: float) -> "Plan":
+        """The same with `effort` times the updates, at least two of each."""
+
+        def some(count: int) -> int:
+            return max(2, round(effort * count))
+
+        return replace(
+            self,
+            cloning=some(self.cloning),
+            naming=some(self.naming),
+            exploring=some(self.exploring),
+            inverse=some(self.inverse),
+            judged=max(1, min(self.judged, round(effort * self.judged))),
+        )
+
+
+def train_agent(
+    ground: Ground,
+    out: Path,
+    *,
+    name: str = "agent",
+    plan: Plan | None = None,
+    settings: Settings | None = None,
+    about: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    watch: Watch = unwatched,
+) -> dict[str, Any]:
+    """Train policy, reward, generator and explorer, and write them to `out` as one agent.
+
+    Each part's course is kept in `OUT.training` until all are done: the same call goes on where it was stopped. Which networks
+    of a course are kept is chosen on `ground.held`. Raises `InvalidInput` where `out` exists.
+    """
+    refuse_existing(out)
+    plan, settings = plan or Plan(), settings or Settings()
+    work = out.with_name(out.name + ".training")
+    torch.manual_seed(seed)
+    build = Build.of(ground.shown.instructions, ground.sees, ground.names, width=plan.width, dropout=plan.dropout)
+    words = build.vocabulary.ids(ground.shown.instructions)
+    shown = Shown(ground.shown, words)
+    policy, goals, explorer = build.follower(), build.generator(), build.follower()
+
+    def course(part: str, learner: Learner, pace: Pace, judge: Callable[[], Mapping[str, float]], by: str) -> Course:
+        return train(
+            learner,
+            pace.updates,
+            judge=judge,
+            by=by,
+            every=plan.judged,
+            folder=work / part,
+            progress=progress,
+            title=f"{part:>10}",
+            watch=lambda update, values: watch(part, update, values),
+        )
+
+    def success() -> dict[str, float]:
+        measures = follow(policy, build.vocabulary, ground.world, ground.held)[1]
+        return {name: float(values.mean()) for name, values in measures.items()}
+
+    aside = ground.aside
+    unseen, unread = aside.episodes.batch(aside.shown), build.vocabulary.ids(aside.instructions)
+
+    def named() -> dict[str, float]:
+        with torch.inference_mode():
+            found = goals.eval().log_likelihood(unseen, unread, samples=4)
+        return {"log-likelihood a word": (found.likelihood.sum() / found.words.sum()).item()}
+
+    def explored() -> dict[str, float]:
+        with torch.inference_mode():
+            likely = log_likelihood(explorer.eval(), unseen, no_goal(len(aside)))
+        return {"log-likelihood a step": (likely.sum() / unseen.steps.sum()).item()}
+
+    pace = Pace(plan.cloning)
+    cloned = course("cloning", Cloning(policy, [shown], pace, seed=seed), pace, success, "success")
+    pace = Pace(plan.naming)
+    course("naming", Naming(goals, [shown], pace, seed=seed), pace, named, "log-likelihood a word")
+    pace = Pace(plan.exploring)
+    blind = [Made(without_goals(ground.shown))]
+    course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, explored, "log-likelihood a step")
+    replay, pace = Replay(60), Pace(plan.inverse, rate=1e-3)
+    networks = begun(policy, temperature=settings.temperature, generator=goals.eval())
+    said = rephrasings(goals, ground.shown, words, seed=seed)
+    learner = InverseLearning(
+        networks,
+        [shown, Rephrased(ground.shown, said, 0.5), Relabelled(replay)],
+        [Sampled(replay), Misaligned(ground.shown, words)],
+        replay,
+        pace,
+        practice=Practice(ground.world, ground.tasks, words),
+        settings=settings,
+        seed=seed,
+    )
+    learned = course("inverse", learner, pace, success, "success")
+    judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
+    judged["reward"] = calibrated(networks.reward, aside, unread, seed=seed)
+    meta = {"world": dict(about or {}), "seed": seed, "held out": judged}
+    Agent(build, policy, networks.reward, goals, explorer, meta).save(out, name=name)
+    shutil.rmtree(work)
+    return {"out": str(out), "demonstrations": len(ground.shown), **judged}
+
+
+def calibrated(reward: Reward, aside: Demonstrations, words: Tensor, *, seed: int) -> dict[str, float]:
+    """How the reward tells the right instruction of a trajectory from another one: the area under the ROC curve, the share of
+    trajectories to which it gives the right one more, and the logistic curve through its scores (Platt)."""
+    other = np.random.default_rng(seed).permutation(len(aside))
+    other = np.where(aside.shown[other] == aside.shown, np.roll(other, 1), other)
+    batch = aside.episodes.batch(aside.shown)
+    with torch.inference_mode():
+        right, wrong = (reward.eval().score(batch, some).double().numpy() for some in (words, words[other]))
+    scores = np.concatenate([right, wrong])
+    labels = np.arange(len(scores)) < len(right)
+    curve = fit_platt(scores, labels)
+    ranks = rankdata(scores)[: len(right)]
+    area = (ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong))
+    return {
+        "area under the curve": float(area),
+        "right above wrong": float((right > wrong).mean()),
+        "slope": curve.slope,
+        "offset": curve.offset,
+    }

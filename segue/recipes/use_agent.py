@@ -1,0 +1,107 @@
+"""A trained agent is tried, adapts to a new place, says how far trajectories did what was asked, and names them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from segue.act import agent
+from segue.act.cloning import Cloning
+from segue.act.course import train
+from segue.act.examples import Made, Shown
+from segue.act.exploring import explored
+from segue.act.grounds import Ground
+from segue.act.learner import Pace
+from segue.act.worlds.walks import Houses, Walk
+from segue.errors import InvalidInput
+from segue.evolve.intervals import bootstrap
+from segue.recipes.agent_worlds import Choice, trajectories, trials
+from segue.recipes.new_folder import refuse_existing
+
+
+def evaluate_agent(model: Path, choice: Choice, *, instructions: Path | None = None, count: int = 0) -> dict[str, Any]:
+    """Every measure of the world, its mean over the tasks and the 95 % interval of that."""
+    world, tasks, names = trials(choice, instructions, count)
+    measures = agent.load(model, names=names).act(world, tasks)[1]
+    found = {name: bootstrap(lambda one: one, values) for name, values in measures.items()}
+    return {
+        "tasks": len(tasks),
+        "measures": {name: {"mean": one.value, "low": one.low, "high": one.high} for name, one in found.items()},
+    }
+
+
+def score_trajectories(model: Path, choice: Choice, file: Path) -> list[dict[str, Any]]:
+    """For each trajectory and instruction of a file: the reward, and how likely it is that this was asked and not something
+    else."""
+    shown, walks, names = trajectories(choice, file)
+    one = agent.load(model, names=names)
+    scores = one.score(shown.episodes[shown.shown], shown.instructions)
+    curve = one.meta["held out"]["reward"]
+    likely = expit(curve["slope"] * scores + curve["offset"])
+    return [
+        {"path": walk.name, "instruction": walk.instruction, "reward": float(score), "likely": float(share)}
+        for walk, score, share in zip(walks, scores, likely, strict=True)
+    ]
+
+
+def caption_trajectories(
+    model: Path, choice: Choice, file: Path, *, each: int = 3, seed: int = 0
+) -> list[dict[str, Any]]:
+    """For each trajectory of a file, `each` names."""
+    shown, walks, names = trajectories(choice, file)
+    first = np.unique(shown.shown, return_index=True)[1]
+    captions = agent.load(model, names=names).caption(shown.episodes, each=each, seed=seed)
+    return [{"path": walks[at].name, "captions": said} for at, said in zip(first, captions, strict=True)]
+
+
+def adapt_agent(
+    model: Path,
+    ground: Ground,
+    places: Sequence[str],
+    out: Path,
+    *,
+    walks: int = 4000,
+    updates: int = 400,
+    seed: int = 0,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Let an agent make its own examples in houses that it has no instructions for, and learn from them beside its
+    demonstrations.
+
+    The explorer walks there, the generator names what it did, and the policy learns these pairs as if they had been shown (Zhou
+    and Small, AAAI 2021, self-supervision). Raises `InvalidInput` for a place that there is not, or an agent without those
+    parts.
+    """
+    refuse_existing(out)
+    one = agent.load(model, names=ground.names)
+    if not isinstance(ground.world, Houses) or one.explorer is None or one.goals is None:
+        raise InvalidInput(
+            "This agent cannot explore here.",
+            expected="an agent of houses that was trained with explorer and generator",
+        )
+    starts = _starts(ground.world, places, walks, seed)
+    made = explored(one.explorer, one.goals, ground.world, starts, seed=seed)
+    words = one.build.vocabulary.ids(ground.shown.instructions)
+    learner = Cloning(
+        one.policy, [Shown(ground.shown, words), Made(made)], Pace(updates, rate=5e-4, warmup=20), seed=seed
+    )
+    work = out.with_name(out.name + ".training")
+    train(learner, updates, folder=work, progress=progress, title="adapting")
+    meta = {**one.meta, "adapted to": list(places)}
+    replace(one, policy=one.policy.eval(), meta=meta).save(out, name=model.name)
+    return {"out": str(out), "places": list(places), "examples": len(made)}
+
+
+def _starts(world: Houses, places: Sequence[str], count: int, seed: int) -> list[Walk]:
+    graphs = world.graphs
+    if unknown := sorted(set(places) - set(graphs.houses)):
+        raise InvalidInput(
+            f"There is no house {', '.join(unknown)}.", expected=f"one of {', '.join(graphs.houses[:5])} …"
+        )
+    random = np.random.default_rng(seed)
+    inside = np.flatnonzero(np.isin(graphs.house, [graphs.houses.index(place) for place in places]))
+    here, turn = random.choice(inside, count), random.uniform(0, 2 * np.pi, count)
+    return [Walk("", int(at), float(angle), (int(at),)) for at, angle in zip(here, turn, strict=True)]
