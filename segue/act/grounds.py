@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.act.demonstrations import Demonstrations, recorded
 from segue.act.world import Task, World
 from segue.act.worlds import babyai, room_to_room
+from segue.act.worlds.environments import Environments
 from segue.act.worlds.furnished.houses import furnished
 from segue.act.worlds.furnished.instructions import walks_in
 from segue.act.worlds.graphs import Graphs
@@ -21,16 +23,51 @@ from segue.errors import InvalidInput
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """`tasks[i]` is what `shown.instructions[i]` was shown for; `held` are tasks, in other places where the world has places,
+    """`tasks` are there to practise, where there is a world; `held` are tasks, in other places where the world has places,
     that choose when to stop. `sees` describes the view (`views.view_of`), `names` the things that can be seen by name."""
 
-    world: World[Any]
+    world: World[Any] | None
     shown: Demonstrations
     tasks: Sequence[Task]
     aside: Demonstrations
     held: Sequence[Task]
     sees: Mapping[str, Any]
     names: tuple[str, ...] = ()
+
+
+def of_your_own(
+    shown: Demonstrations,
+    aside: Demonstrations,
+    *,
+    world: Environments | None = None,
+    tasks: Sequence[Task] = (),
+    held: Sequence[Task] = (),
+) -> Ground:
+    """Your own demonstrations, some of them laid aside to choose by, and your Gymnasium environment where there is one: the
+    agent then practises `tasks` there, and `held` ones choose when to stop. Without it, what is laid aside does.
+
+    Fields of whole numbers in the demonstrations are seen as kinds of things, from 0 to the largest that occurs or that the
+    environment's space allows; all others as numbers.
+    """
+    fields = {name: values for name, values in shown.episodes.observations.items() if name != "choices"}
+    sizes = {name: _count(values) for name, values in fields.items() if values.dtype.kind != "i"}
+    bounds = {
+        name: (_count(values), _bound(values, world.spaces.get(name) if world else None))
+        for name, values in fields.items()
+        if values.dtype.kind == "i"
+    }
+    actions = shown.episodes.observations["choices"].shape[1]
+    sees = {"kind": "fields", "sizes": sizes, "bounds": bounds, "actions": actions}
+    return Ground(world, shown, tasks, aside, held, sees)
+
+
+def _count(values: NDArray[np.generic]) -> int:
+    return int(np.prod(values.shape[1:]))
+
+
+def _bound(values: NDArray[np.generic], space: Any) -> int:
+    allowed = np.asarray(getattr(space, "nvec", getattr(space, "n", 0)))
+    return max(int(allowed.max()), int(values.astype(np.int64).max()) + 1)
 
 
 def of_room_to_room(folder: Path | str, *, houses: int | None = None, held: int = 6, seed: int = 0) -> Ground:

@@ -145,8 +145,9 @@ class FieldsView(nn.Module):
         self.actions = ActionsView(actions, width=width, dropout=dropout)
 
     def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        parts = [observations[name].flatten(2).float() for name in self.sizes]
-        parts += [table(observations[name].flatten(2)).flatten(2) for name, table in self.tables.items()]
+        flat = {name: values.reshape(*values.shape[:2], -1) for name, values in observations.items()}
+        parts = [flat[name].float() for name in self.sizes]
+        parts += [table(flat[name]).flatten(2) for name, table in self.tables.items()]
         seen: tuple[Tensor, Tensor] = self.actions(self.layers(torch.cat(parts, -1)), observations["choices"])
         return seen
 

@@ -18,6 +18,7 @@ from segue.act.course import Course, train
 from segue.act.demonstrations import Demonstrations
 from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown
 from segue.act.exploring import no_goal, without_goals
+from segue.act.follower import Follower
 from segue.act.goals import Naming, rephrasings
 from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, Settings, begun
@@ -27,6 +28,7 @@ from segue.act.reward import Reward
 from segue.recipes.new_folder import refuse_existing
 from segue.understand.calibrators import fit_platt
 
+LIKELY = "log-likelihood a step"
 Watch = Callable[[str, int, Mapping[str, float]], None]
 
 
@@ -101,30 +103,34 @@ def train_agent(
             watch=lambda update, values: watch(part, update, values),
         )
 
-    def success() -> dict[str, float]:
-        measures = follow(policy, build.vocabulary, ground.world, ground.held)[1]
-        return {name: float(values.mean()) for name, values in measures.items()}
-
     aside = ground.aside
     unseen, unread = aside.episodes.batch(aside.shown), build.vocabulary.ids(aside.instructions)
+
+    def likely(follower: Follower, said: Tensor) -> dict[str, float]:
+        with torch.inference_mode():
+            found = log_likelihood(follower.eval(), unseen, said)
+        return {LIKELY: (found.sum() / unseen.steps.sum()).item()}
+
+    def done() -> dict[str, float]:
+        if ground.world is None or not len(ground.held):
+            return likely(policy, unread)
+        measures = follow(policy, build.vocabulary, ground.world, ground.held)[1]
+        return {name: float(values.mean()) for name, values in measures.items()} | likely(policy, unread)
 
     def named() -> dict[str, float]:
         with torch.inference_mode():
             found = goals.eval().log_likelihood(unseen, unread, samples=4)
         return {"log-likelihood a word": (found.likelihood.sum() / found.words.sum()).item()}
 
-    def explored() -> dict[str, float]:
-        with torch.inference_mode():
-            likely = log_likelihood(explorer.eval(), unseen, no_goal(len(aside)))
-        return {"log-likelihood a step": (likely.sum() / unseen.steps.sum()).item()}
-
+    by = "success" if ground.world is not None and len(ground.held) else LIKELY
     pace = Pace(plan.cloning)
-    cloned = course("cloning", Cloning(policy, [shown], pace, seed=seed), pace, success, "success")
+    cloned = course("cloning", Cloning(policy, [shown], pace, seed=seed), pace, done, by)
     pace = Pace(plan.naming)
     course("naming", Naming(goals, [shown], pace, seed=seed), pace, named, "log-likelihood a word")
     pace = Pace(plan.exploring)
     blind = [Made(without_goals(ground.shown))]
-    course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, explored, "log-likelihood a step")
+    blank = no_goal(len(aside))
+    course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, lambda: likely(explorer, blank), LIKELY)
     replay, pace = Replay(60), Pace(plan.inverse, rate=1e-3)
     networks = begun(policy, temperature=settings.temperature, generator=goals.eval())
     said = rephrasings(goals, ground.shown, words, seed=seed)
@@ -134,17 +140,23 @@ def train_agent(
         [Sampled(replay), Misaligned(ground.shown, words)],
         replay,
         pace,
-        practice=Practice(ground.world, ground.tasks, words),
+        practice=_practice(ground, build),
         settings=settings,
         seed=seed,
     )
-    learned = course("inverse", learner, pace, success, "success")
+    learned = course("inverse", learner, pace, done, by)
     judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
     judged["reward"] = calibrated(networks.reward, aside, unread, seed=seed)
     meta = {"world": dict(about or {}), "seed": seed, "held out": judged}
     Agent(build, policy, networks.reward, goals, explorer, meta).save(out, name=name)
     shutil.rmtree(work)
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
+
+
+def _practice(ground: Ground, build: Build) -> Practice | None:
+    if ground.world is None or not len(ground.tasks):
+        return None
+    return Practice(ground.world, ground.tasks, build.vocabulary.ids([task.instruction for task in ground.tasks]))
 
 
 def calibrated(reward: Reward, aside: Demonstrations, words: Tensor, *, seed: int) -> dict[str, float]:

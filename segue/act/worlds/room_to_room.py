@@ -64,6 +64,35 @@ def walks(file: Path | str, places: Graphs) -> list[Walk]:
     return found
 
 
+def convert(boxes: Path | str, folder: Path | str) -> Path:
+    """Write `objects.json.gz` into a folder of Room-to-Room, from REVERIE's bounding boxes: files `SCAN_VIEWPOINT.json` of
+    `{viewpoint: {object: {"name": …, "visible_pos": [view, …]}}}`, as they lie in its folder BBox.
+
+    Raises `NotFound` where there are none, `InvalidInput` for one that is not so. What was there is replaced when all were read.
+    """
+    found: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = {}
+    for file in sorted(Path(boxes).glob("*_*.json")):
+        scan, _, viewpoint = file.stem.partition("_")
+        try:
+            things = read(file)[viewpoint].items()
+            found.setdefault(scan, {})[viewpoint] = {
+                number: (str(thing["name"]).replace("#", " "), [int(view) for view in thing["visible_pos"]])
+                for number, thing in things
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidInput(
+                f"{file} is no file of bounding boxes: {error!r}.", expected="name and visible_pos of each object"
+            ) from None
+    if not found:
+        raise NotFound(f"{boxes} has no bounding boxes.", expected="files SCAN_VIEWPOINT.json of REVERIE's BBox folder")
+    target = Path(folder) / "objects.json.gz"
+    part = target.with_name(f".{target.name}.part")
+    with gzip.open(part, "wt", encoding="utf-8") as stream:
+        json.dump(found, stream)
+    part.replace(target)
+    return target
+
+
 def read(file: Path) -> Any:
     """JSON, gzipped or not."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segue.act.worlds.room_to_room import houses, walks
+from segue.act.worlds.room_to_room import convert, houses, walks
 from segue.errors import InvalidInput, NotFound
 
 PLACES = ("aaa", "bbb", "ccc", "ddd")
@@ -134,3 +134,26 @@ def test_a_broken_graph(folder: Path, views: Any) -> None:
 def test_headings_are_floats_on_any_scan(folder: Path) -> None:
     built = houses(folder)
     assert built.headings.dtype == np.float32
+
+
+def boxes(folder: Path, **thing: Any) -> Path:
+    (folder / "BBox").mkdir()
+    content = {"aaa": {"5": {"name": "sofa#chair", "visible_pos": [2, 3, 4], "bbox2d": [[1, 2, 3, 4]] * 3, **thing}}}
+    (folder / "BBox" / "scan_aaa.json").write_text(json.dumps(content))
+    return folder / "BBox"
+
+
+def test_bounding_boxes_become_names(folder: Path) -> None:
+    assert convert(boxes(folder), folder).name == "objects.json.gz"
+    built = houses(folder)
+    assert built.names == ("", "sofa chair")
+    assert built.along[0, 0, 0] == 1
+    assert not built.along[1].any()
+
+
+def test_other_files_are_no_bounding_boxes(folder: Path) -> None:
+    with pytest.raises(NotFound, match="no bounding boxes"):
+        convert(folder, folder)
+    with pytest.raises(InvalidInput, match="no file of bounding boxes"):
+        convert(boxes(folder, visible_pos=None), folder)
+    assert not (folder / "objects.json.gz").exists()

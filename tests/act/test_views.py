@@ -1,0 +1,84 @@
+"""Views: one scene for each step, one vector for each action, zeros for what cannot be taken."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from segue.act.follower import Follower, Reader
+from segue.act.views import view_of
+from segue.errors import InvalidInput
+
+B, T, WIDTH = 3, 4, 16
+
+
+def houses() -> Mapping[str, Tensor]:
+    return {
+        "geometry": torch.randn(B, T, 5, 8),
+        "seen": torch.randint(0, 6, (B, T, 5, 4)),
+        "choices": torch.rand(B, T, 5) < 0.6,
+    }
+
+
+def grid() -> Mapping[str, Tensor]:
+    image = torch.stack([torch.randint(0, values, (B, T, 7, 7)) for values in (11, 6, 4)], -1)
+    return {"image": image, "direction": torch.randint(0, 4, (B, T)), "choices": torch.rand(B, T, 7) < 0.6}
+
+
+def fields() -> Mapping[str, Tensor]:
+    return {
+        "speed": torch.randn(B, T, 2, 3),
+        "gear": torch.randint(0, 5, (B, T)),
+        "choices": torch.rand(B, T, 3) < 0.6,
+    }
+
+
+WORLDS: dict[str, tuple[dict[str, Any], Any]] = {
+    "houses": ({"kind": "houses"}, houses),
+    "grid": ({"kind": "grid", "cells": [11, 6, 4], "size": 7, "actions": 7}, grid),
+    "fields": ({"kind": "fields", "sizes": {"speed": 6}, "bounds": {"gear": (1, 5)}, "actions": 3}, fields),
+}
+
+
+@pytest.mark.parametrize("kind", WORLDS)
+def test_every_view(kind: str) -> None:
+    torch.manual_seed(0)
+    sees, make = WORLDS[kind]
+    seen = {**make()}
+    seen["choices"][..., 0] = True
+    words = torch.randn(9, 16)
+    view = view_of(sees, words, torch.randn(6, 16), width=WIDTH, dropout=0.0)
+    scene, choices = view(seen)
+    assert scene.shape == (B, T, WIDTH)
+    assert choices.shape == (*seen["choices"].shape, WIDTH)
+    assert not choices[~seen["choices"]].any()
+    one, others = view({name: values[:1, 1:2] for name, values in seen.items()})
+    torch.testing.assert_close(one, scene[:1, 1:2])
+    torch.testing.assert_close(others, choices[:1, 1:2])
+    follower = Follower(Reader(words, width=WIDTH, dropout=0.0), view, width=WIDTH, dropout=0.0)
+    followed = follower(seen, torch.zeros(B, T, dtype=torch.long), torch.tensor([[4, 5], [4, 0], [6, 0]]))
+    followed.values.sum().backward()
+    assert followed.values.shape == (*seen["choices"].shape, 1)
+    assert not followed.values[~seen["choices"]].any()
+
+
+def test_matches_are_the_cosine_of_the_nearest_name() -> None:
+    torch.manual_seed(0)
+    names, words = torch.randn(6, 16), torch.randn(9, 16)
+    names[0], words[0] = 0, 0
+    view, seen = view_of({"kind": "houses"}, words, names, width=WIDTH, dropout=0.0), houses()
+    asked = torch.randint(0, 9, (B, 5))
+    found = view.matches(seen, asked)
+    assert found is not None
+    for b, t, a in seen["choices"].nonzero().tolist():
+        for n in range(5):
+            each = [torch.cosine_similarity(names[k], words[asked[b, n]], 0) for k in seen["seen"][b, t, a].tolist()]
+            torch.testing.assert_close(found[b, t, a, n], torch.stack(each).max())
+
+
+def test_unknown_kinds_are_refused() -> None:
+    for sees in ({"kind": "sound"}, {}, {"kind": "houses"}):
+        with pytest.raises(InvalidInput, match="fields"):
+            view_of(sees, torch.zeros(4, 16), None, width=WIDTH, dropout=0.0)
