@@ -98,3 +98,12 @@ def test_tables_are_those_of_the_result_files() -> None:
 def test_no_machine_path_is_named() -> None:
     for document in DOCUMENTS:
         assert not re.search(r"/(?:work|root|home|tmp)/", document.read_text()), document.name
+
+
+def test_the_python_of_the_page_on_agents_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/how-to/agents.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet, "agents.md", "exec"), {})
+    assert "'demonstrations': 50" in capsys.readouterr().out
