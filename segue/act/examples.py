@@ -23,16 +23,19 @@ from segue.act.language import PADDING
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Episodes with the words [b, n] of a goal each."""
+    """Episodes with the words [b, n] of a goal each. `which` int64 [b] numbers the episodes where some are the same; otherwise
+    no two are."""
 
     episodes: Episodes
     words: Tensor
+    which: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.words)
 
     def __getitem__(self, chosen: NDArray[np.int64]) -> "Examples":
-        return Examples(self.episodes[chosen], trimmed(self.words[torch.from_numpy(chosen)]))
+        which = chosen if self.which is None else self.which[chosen]
+        return Examples(self.episodes[chosen], trimmed(self.words[torch.from_numpy(chosen)]), which)
 
 
 def trimmed(words: Tensor) -> Tensor:
@@ -108,7 +111,8 @@ class Shown:
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
-        return Examples(self.shown.episodes[self.shown.shown[chosen]], trimmed(self.words[torch.from_numpy(chosen)]))
+        which = self.shown.shown[chosen]
+        return Examples(self.shown.episodes[which], trimmed(self.words[torch.from_numpy(chosen)]), which)
 
 
 @dataclass(frozen=True)
@@ -124,19 +128,23 @@ class Made:
 
 @dataclass(frozen=True)
 class Misaligned:
-    """Demonstrations with the goal of another one: a right turn with "turn left"."""
+    """Examples of another source with each other's goals: a right turn with "turn left".
 
-    shown: Demonstrations
-    words: Tensor
+    Each positive source wants its own: a discriminator that meets the generator's words in positive examples alone learns its
+    style.
+    """
+
+    source: Source
     weight: float = 1.0
 
-    def draw(self, count: int, random: np.random.Generator) -> Examples:
-        chosen, other = random.integers(len(self.shown), size=(2, count))
-        same = self.shown.shown[chosen] == self.shown.shown[other]
-        kept = np.flatnonzero(~same)
-        return Examples(
-            self.shown.episodes[self.shown.shown[chosen[kept]]], trimmed(self.words[torch.from_numpy(other[kept])])
-        )
+    def draw(self, count: int, random: np.random.Generator) -> Examples | None:
+        some = self.source.draw(count, random)
+        if some is None or len(some) < 2:
+            return None
+        other = np.roll(np.arange(len(some)), 1)
+        differs = np.ones(len(some), bool) if some.which is None else some.which != some.which[other]
+        kept = np.flatnonzero(differs)
+        return Examples(some.episodes[kept], some.words[torch.from_numpy(other[kept])]) if len(kept) else None
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,8 @@ class Rephrased:
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
         which = random.integers(self.words.shape[1], size=count)
-        return Examples(self.shown.episodes[self.shown.shown[chosen]], trimmed(self.words[chosen, which]))
+        shown = self.shown.shown[chosen]
+        return Examples(self.shown.episodes[shown], trimmed(self.words[chosen, which]), shown)
 
 
 @dataclass(frozen=True)

@@ -134,10 +134,11 @@ def train_agent(
     replay, pace = Replay(60), Pace(plan.inverse, rate=1e-3)
     networks = begun(policy, temperature=settings.temperature, generator=goals.eval())
     said = rephrasings(goals, ground.shown, words, seed=seed)
+    rephrased, relabelled = Rephrased(ground.shown, said, 0.5), Relabelled(replay, 0.5)
     learner = InverseLearning(
         networks,
-        [shown, Rephrased(ground.shown, said, 0.5), Relabelled(replay)],
-        [Sampled(replay), Misaligned(ground.shown, words)],
+        [shown, rephrased, relabelled],
+        [Sampled(replay), Misaligned(shown), Misaligned(rephrased, 0.5), Misaligned(relabelled, 0.5)],
         replay,
         pace,
         practice=_practice(ground, build),

@@ -29,7 +29,7 @@ def inverse(little: Little, updates: int) -> InverseLearning:
     return InverseLearning(
         begun(little.follower(dropout=0.1), generator=generator),
         [shown, Rephrased(little.shown, rephrasings(generator, little.shown, little.words)), Relabelled(replay)],
-        [Sampled(replay), Misaligned(little.shown, little.words)],
+        [Sampled(replay), Misaligned(Shown(little.shown, little.words))],
         replay,
         Pace(updates, rate=1e-3, warmup=2),
         practice=Practice(little.world, little.walks, little.words),
@@ -88,7 +88,7 @@ def test_without_a_world_it_learns_from_demonstrations_alone(little: Little) -> 
     learner = InverseLearning(
         begun(little.follower()),
         [Shown(little.shown, little.words)],
-        [Sampled(replay), Misaligned(little.shown, little.words)],
+        [Sampled(replay), Misaligned(Shown(little.shown, little.words))],
         replay,
         Pace(4),
         practice=None,
