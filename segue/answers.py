@@ -2,11 +2,12 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
-from segue.records import Answer, Hypothesis, Question, Selection
+from segue.records import Answer, Hypothesis, Question, Selection, Walked
 from segue.state import State
 
 _KEPT = 5_000
@@ -44,7 +45,7 @@ def to_body(answer: Answer) -> dict[str, Any]:
         "selection": [_selection(chosen) for chosen in answer.selection],
         "milliseconds": answer.milliseconds,
         "trace": dict(answer.trace),
-    }
+    } | ({} if answer.walked is None else {"walked": _walked(answer.walked)})
 
 
 def _hypothesis(reading: Hypothesis) -> dict[str, Any]:
@@ -65,12 +66,23 @@ def _selection(chosen: Selection) -> dict[str, Any]:
     return {"domain": chosen.domain, "strategy": chosen.strategy, "k": chosen.k, "propensity": chosen.propensity}
 
 
+def _walked(walked: Walked) -> dict[str, Any]:
+    return {
+        **asdict(walked),
+        "house": dict(walked.house),
+        "places": [asdict(place) for place in walked.places],
+        "steps": [asdict(step) for step in walked.steps],
+    }
+
+
 def to_event(answer: Answer, queries: Mapping[str, str], learning: Mapping[str, Any]) -> Event:
     """The event of an answer. `shown` says which items stood under which words, [[query, domain, ids in order]]; `learning`
     holds for each domain what the policy wants to be told again."""
     body = to_body(answer)
     for result in body["results"]:
         del result["fields"]  # the catalogue has them
+    if "walked" in body:
+        del body["walked"]["plan"]  # it can be drawn again from the house's seed and number
     shown: dict[str, list[str]] = defaultdict(list)
     for result in answer.results:
         shown[result.domain].append(result.id)

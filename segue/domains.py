@@ -64,6 +64,10 @@ class Meant:
     about: Mapping[str, Any]
 
 
+NOTHING = Meant((), [], False, {})
+"""A request that no domain with a catalogue was asked about."""
+
+
 class Domains:
     """The opened catalogues of a store, and the fitted choice between them."""
 

@@ -13,20 +13,22 @@ from typing import Any, Self
 import numpy as np
 
 from segue import answers
+from segue.acting import as_result, beside
 from segue.arbitration import asked_back, decided
 from segue.asking import checked_id, make_request, new_id
 from segue.clock import Clock
-from segue.domains import Domains, Understood
+from segue.domains import NOTHING, Domains, Understood
 from segue.encode.encoder import Encoder
 from segue.errors import InvalidInput, NotFound
 from segue.events import Event, EventLog
 from segue.learned import Learned
+from segue.live_agents import Instruction, LiveAgents, plan_of
 from segue.live_encoder import LiveEncoder
 from segue.live_readers import LiveReaders
 from segue.page import make_page, worth_asking
 from segue.rank.features import Features
 from segue.rank.ranker import LiveRankers
-from segue.records import Answer, Candidates, Feedback, Request, Result, Selection
+from segue.records import Answer, Candidates, Feedback, Hypothesis, Request, Result, Selection
 from segue.retrieve.bandit import Bandit
 from segue.retrieve.catalogue import Progress, Report, Roles, Wishes
 from segue.retrieve.catalogue.documents import readable_id
@@ -56,6 +58,7 @@ class Engine:
         self.store = store
         self._live_encoder = encoder if isinstance(encoder, LiveEncoder) else None
         self.domains = Domains(store, encoder.encoder if isinstance(encoder, LiveEncoder) else encoder)
+        self.agents = LiveAgents(store)
         self.log = EventLog.open(store.events)
         self.memory = Memory(store.actions)
         self.people = People(store.actions)
@@ -143,10 +146,17 @@ class Engine:
     def _answered(self, request: Request) -> tuple[Answer, Event]:
         """The answer to a request, and what is logged of it."""
         clock = Clock()
-        meant = self.domains.meant(request, self.memory)
+        told = self.agents.instruction(request)
+        if told is not None and (request.domain is not None or not self.domains.names()):
+            meant = NOTHING  # nobody else is to be asked
+        else:
+            meant = self.domains.meant(request, self.memory)
+            told = told or self.agents.read(request, meant.hypotheses[0])
+        clock.lap("understand")
+        if told is not None and not meant.held:
+            return self._act(request, told, meant.hypotheses, clock) or self._answered(request)
         elsewhere = all(one.hypothesis is not meant.hypotheses[0] for one in meant.understood)
         likely = worth_asking(meant.understood, elsewhere=elsewhere)
-        clock.lap("understand")
         asked = [self._retrieve(one, request, clock) for one in likely]
         candidates = [found for _, found in asked]
         spent = [
@@ -176,6 +186,27 @@ class Engine:
             if what.learning
         }
         return answer, answers.to_event(answer, queries, learning)
+
+    def _act(
+        self, request: Request, told: Instruction, others: Sequence[Hypothesis], clock: Clock
+    ) -> tuple[Answer, Event] | None:
+        """Let an agent carry out an instruction; None where it cannot after all, and is not asked again."""
+        walked = self.agents.walk(told, request.text)
+        if walked is None:
+            return None
+        clock.lap("act")
+        domain = told.hypothesis.domain
+        answer = Answer(
+            id=request.id,
+            request=request,
+            hypotheses=beside(told.hypothesis, others),
+            results=(as_result(domain, walked),),
+            selection=(),
+            milliseconds=round(clock.total(), 3),
+            trace={"understanding": told.about, "domains": [], "memory": {}, "milliseconds": clock.laps},
+            walked=walked,
+        )
+        return answer, answers.to_event(answer, {domain: request.text}, {})
 
     def _retrieve(self, one: Understood, request: Request, clock: Clock) -> tuple[list[Selection], list[Candidates]]:
         """Ask the strategies that the policy chooses, until it has seen enough."""
@@ -344,6 +375,8 @@ class Engine:
             }
             for result in body["results"]
         ]
+        if "walked" in body:
+            body["walked"] = {**body["walked"], "plan": plan_of(body["walked"]["house"])}
         return body
 
     def recent_answers(self, limit: int = 50) -> list[dict[str, Any]]:
@@ -431,6 +464,7 @@ class Engine:
                 self.domains.refresh()
                 self.log.refresh()
                 self.rankers.refresh()
+                self.agents.refresh()
                 self._refreshed = time.monotonic()
             finally:
                 self._looking.release()

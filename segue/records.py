@@ -87,6 +87,49 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an agent stood: the place's name, its room, the floor from 0, metres to the east and north, and where it looked, in
+    degrees clockwise from north."""
+
+    name: str
+    room: str
+    floor: int
+    x: float
+    y: float
+    heading: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an agent did at a place: `walk` to the next one or `stop`, how likely that was to it, and what its own learned reward
+    gives for it."""
+
+    action: Literal["walk", "stop"]
+    probability: float
+    reward: float
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """How an agent carried out an instruction: `steps[i]` was done at `places[i]`. One that did not stop was broken off at the
+    last place, which has no step."""
+
+    agent: str
+    """The folder among the store's artifacts."""
+    house: Mapping[str, int]
+    """The seed and the number of the generated house."""
+    places: tuple[Place, ...]
+    steps: tuple[Step, ...]
+    stopped: bool
+    near: str
+    """The thing of the last room that is nearest to where it ended."""
+    likely: float
+    """Probability, by the agent's own reward, that this was asked and not something else."""
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """Rooms, doors and things of the house, to draw it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """What a request may mean, to choose from: a `label` such as "the film", and the `title` of the domain's first result."""
 
@@ -121,6 +164,8 @@ class Answer:
     trace: Mapping[str, Any] = field(default_factory=dict)
     decision: Decision = "clear"
     question: Question | None = None
+    walked: Walked | None = None
+    """Where an agent answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ from segue.encode.pretrained import TorchEncoder, minilm
 from segue.encode.quantised import OnnxEncoder
 from segue.encode.states import StatesEncoder
 from segue.engine import Engine
+from segue.live_agents import publish as publish_agent
 from segue.live_readers import publish
+from segue.recipes.demo_home import SEED, ground
+from segue.recipes.train_agent import Plan, train_agent
 from segue.recipes.train_reader import folder, train_reader
 from segue.recipes.train_reranker import train_reranker
 from segue.understand.interpreter import REPORTS, RERANKERS
@@ -172,6 +175,24 @@ def engine(tmp_path: Path, encoder: OnnxEncoder) -> Iterator[Engine]:
 def upgradable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose encoder can be replaced; to be copied before anything is done with it."""
     return make_upgradable(tmp_path_factory.mktemp("upgradable"))
+
+
+@pytest.fixture(scope="session")
+def walker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An agent that has learned for some seconds to walk in a house: it knows the words, and little more."""
+    out = tmp_path_factory.mktemp("walker") / "agent"
+    plan = Plan(cloning=30, naming=0, exploring=0, inverse=4, width=16, dropout=0.0, judged=30, rate=1e-2)
+    shown, _ = ground(houses=2, walks=60, own=120, wordings=1, seed=SEED)
+    train_agent(shown, out, plan=plan, about={"house": {"seed": SEED, "number": 0}}, progress=False)
+    return out
+
+
+@pytest.fixture
+def acting(engine: Engine, walker: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The small store with a home in which that agent acts; it hears of what goes live at every request."""
+    monkeypatch.setattr("segue.engine._REFRESH", -1.0)
+    publish_agent(engine.store, walker, domain="home")
+    return engine
 
 
 @pytest.fixture(scope="session")

@@ -322,10 +322,11 @@ def test_serve_and_demo_hand_over_to_the_server(store: Path, films: Path, monkey
     built: list[Path] = []
     monkeypatch.setattr(demo, "build", lambda folder, say: built.append(folder))
     monkeypatch.setattr(demo, "understand_meanwhile", lambda folder, say: built.append(folder))
+    monkeypatch.setattr(demo, "act_meanwhile", lambda folder, say: built.append(folder))
     done("demo", "--store", store, "--no-browser")
-    assert built == [store, store]
-    done("demo", "--store", store, "--no-browser", "--no-understand")
     assert built == [store, store, store]
+    done("demo", "--store", store, "--no-browser", "--no-understand", "--no-act")
+    assert built == [store, store, store, store]
     expected = {"domains": ["films"], "host": "127.0.0.1", "browser": False}
     assert served == [{**expected, "port": 9000}, {**expected, "port": 8765}, {**expected, "port": 8765}]
     for port in ("0", "65536", "http"):

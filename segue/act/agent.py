@@ -17,6 +17,7 @@ from segue.act.follower import Follower, Reader
 from segue.act.goals import GoalGenerator
 from segue.act.language import SPECIAL, Vocabulary, known_vectors
 from segue.act.policy import follow
+from segue.act.retraced import Retraced, retraced
 from segue.act.reward import Reward
 from segue.act.views import view_of
 from segue.act.world import Measures, Task, World
@@ -28,13 +29,14 @@ KIND = "agent"
 
 @dataclass(frozen=True, eq=False)
 class Build:
-    """What an agent's networks are made of: its words and what is known of them, [v, e], how its world is seen, the names of
-    things there and what is known of these, [m, e], and sizes."""
+    """What an agent's networks are made of: its words and what is known of them, [v, e], how its world is seen, the `things`
+    there and what is known of their `names`, [m, e], and sizes."""
 
     vocabulary: Vocabulary
     known: Tensor
     sees: Mapping[str, Any]
     names: Tensor | None = None
+    things: tuple[str, ...] = ()
     width: int = 128
     latent: int = 32
     dropout: float = 0.3
@@ -46,7 +48,7 @@ class Build:
         """For the words of these instructions and things of these names, by what MiniLM knows of both."""
         vocabulary, encoder = Vocabulary.of(instructions), minilm()
         known = known_vectors(vocabulary.words, encoder)
-        return cls(vocabulary, known, dict(sees), _names(names, encoder), **sizes)
+        return cls(vocabulary, known, dict(sees), _names(names, encoder), tuple(names), **sizes)
 
     def follower(self) -> Follower:
         """A policy, explorer, reward or critic, untrained."""
@@ -87,6 +89,12 @@ class Agent:
             scores: NDArray[np.float32] = reward.eval().score(episodes.batch(), words).numpy()
         return scores
 
+    def retrace(self, episodes: Episodes, instructions: Sequence[str]) -> Retraced:
+        """Every step of some episodes again: how likely the action was, and what the reward gives for it; each one's score."""
+        reward = _trained(self.reward, "reward")
+        self._same(episodes, instructions)
+        return retraced(self.policy, reward, episodes.batch(), self.build.vocabulary.ids(instructions))
+
     def caption(self, episodes: Episodes, *, each: int = 1, seed: int = 0) -> list[list[str]]:
         """Name each episode `each` times, in words that may differ. The first is what is likeliest at the prior's mean."""
         goals = _trained(self.goals, "generator of goals").eval()
@@ -101,9 +109,12 @@ class Agent:
         parts = {key: part.state_dict() for key, part in self._parts().items()}
         tensors = {f"{key}/{at}": one.detach().numpy() for key, part in parts.items() for at, one in part.items()}
         build = self.build
+        if build.names is not None:
+            tensors["things"] = build.names.numpy()
         meta = {
             "words": build.vocabulary.words[len(SPECIAL) :],
             "sees": dict(build.sees),
+            "things": build.things,
             "width": build.width,
             "latent": build.latent,
             "dropout": build.dropout,
@@ -123,7 +134,8 @@ class Agent:
 
 
 def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
-    """An agent that was saved, for a world in which things have these names (`Graphs.names`).
+    """An agent that was saved, for a world in which things have these names (`Graphs.names`). Where all of them were there when
+    it was trained, what is known of them is read with it; otherwise MiniLM is asked.
 
     Raises as `artifact.open`, and `InvalidInput` for an agent of houses without names.
     """
@@ -133,7 +145,8 @@ def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
         Vocabulary((*SPECIAL, *meta["words"])),
         tensors["policy/reader.known"],
         meta["sees"],
-        _names(names, minilm()) if names else None,
+        _remembered(names, meta.get("things", ()), tensors) if names else None,
+        tuple(names),
         width=meta["width"],
         latent=meta["latent"],
         dropout=meta["dropout"],
@@ -152,6 +165,13 @@ def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
     if "explorer" in there:
         made["explorer"] = filled(build.follower(), "explorer")
     return Agent(build, **made, meta=meta["trained"])
+
+
+def _remembered(names: Sequence[str], things: Sequence[str], tensors: Mapping[str, Tensor]) -> Tensor | None:
+    number = {name: at for at, name in enumerate(things)}
+    if set(names) <= set(number):
+        return tensors["things"][[number[name] for name in names]]
+    return _names(names, minilm())
 
 
 def _names(names: Sequence[str], encoder: TorchEncoder) -> Tensor | None:

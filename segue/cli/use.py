@@ -11,7 +11,7 @@ from segue.errors import InvalidInput
 from segue.recipes.explain import as_text, explained, plain
 from segue.recipes.progress import Steps
 from segue.recipes.use_encoder import use_encoder
-from segue.records import Answer, Question
+from segue.records import Answer, Question, Walked
 from segue.retrieve.catalogue import Report, Wishes
 from segue.retrieve.catalogue.tables import existing
 from segue.store import Store
@@ -197,5 +197,17 @@ def _print_answer(answer: Answer) -> None:
         when = f" ({year:.0f})" if isinstance(year, float) else ""
         sources = ", ".join(f"{name} #{source.rank}" for name, source in result.sources.items())
         click.echo(f"{place:>3}. {plain(result.title)}{when}  [{result.domain}]  {result.id}")
-        click.echo(f"     {sources}")
+        if sources:
+            click.echo(f"     {sources}")
+    if answer.walked is not None:
+        _print_walk(answer.walked)
     click.echo(f"\nanswer {answer.id} · {answer.milliseconds:.1f} ms")
+
+
+def _print_walk(walked: Walked) -> None:
+    for place, step in zip(walked.places, walked.steps, strict=False):
+        click.echo(
+            f"     {step.action:<4}  {plain(place.room):<14} ({place.x:5.1f}, {place.y:5.1f})  "
+            f"chance {step.probability:4.0%}  reward {step.reward:+.2f}"
+        )
+    click.echo(f"     by its own reward, that was asked: {walked.likely:.0%}")

@@ -1,5 +1,5 @@
-"""Build the demo's store: films, songs and books, from data that comes with installed packages and a list of our own; and readers
-of requests for them and for a home."""
+"""Build the demo's store: films, songs and books, from data that comes with installed packages and a list of our own; readers of
+requests for them and for a home; and an agent that walks in that home."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +11,7 @@ from typing import Any
 
 from segue.engine import Engine
 from segue.errors import Corrupt, NotFound
+from segue.live_agents import PART as ACTING
 from segue.live_readers import PART
 from segue.recipes import demo_data
 from segue.recipes.demo_requests import COUNTS, DOMAINS, as_json_lines, materials, requests
@@ -22,6 +23,9 @@ from segue.understand.readers import Readers
 
 REQUESTS = "requests.jsonl"
 """Beside the readers: what they have learned from. It is put there when all of them are."""
+
+HOME = "home"
+"""Has no catalogue: readers understand what it is told, and an agent walks in it."""
 
 CATALOGUES = {"songs": demo_data.songs, "books": demo_data.books, "films": demo_data.films}
 
@@ -70,6 +74,34 @@ def _understand(folder: Path, say: Callable[[str], None]) -> None:
     with suppress(KeyboardInterrupt):
         understand(folder, processes=1)
         say(f"Requests are understood now, for {', '.join(DOMAINS)}: readers and re-rankers are live.")
+
+
+def acts(folder: Path) -> bool:
+    """Whether an agent acts in the home of a store."""
+    return f"{ACTING}{HOME}" in Store.open(folder, create=False).live_parts(ACTING)
+
+
+def act_meanwhile(folder: Path, *, say: Callable[[str], None]) -> BaseProcess | None:
+    """Train the agent of the home as `understand_meanwhile` does the readers, and let these go first. None where it acts."""
+    if acts(folder):
+        return None
+    say('An agent learns in the background to walk in a house: soon "go to the kitchen and stop at the sink" is done.')
+    process = get_context("spawn").Process(target=_act, args=(folder, say), daemon=True)
+    process.start()
+    return process
+
+
+def _act(folder: Path, say: Callable[[str], None]) -> None:
+    import torch  # noqa: PLC0415  who serves may never need it
+
+    from segue.recipes.demo_home import act  # noqa: PLC0415
+
+    if hasattr(os, "nice"):
+        os.nice(15)
+    torch.set_num_threads(1)
+    with suppress(KeyboardInterrupt):
+        act(folder)
+        say("The agent is live: tell it where to go.")
 
 
 def demo_readers(

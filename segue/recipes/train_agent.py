@@ -16,10 +16,10 @@ from segue.act.agent import Agent, Build
 from segue.act.cloning import Cloning, log_likelihood
 from segue.act.course import Course, train
 from segue.act.demonstrations import Demonstrations
-from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown
+from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown, Source
 from segue.act.exploring import no_goal, without_goals
 from segue.act.follower import Follower
-from segue.act.goals import Naming, rephrasings
+from segue.act.goals import GoalGenerator, Naming, rephrasings
 from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, Settings, begun
 from segue.act.learner import Learner, Pace
@@ -38,7 +38,11 @@ def unwatched(part: str, update: int, values: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many updates each part learns for, and how the parts are made."""
+    """How many updates each part learns for, and how the parts are made; `rate` is the highest of cloning.
+
+    Without `naming` there is no generator of goals, without `exploring` no explorer. Where the reward learns `alone` for all
+    the updates of `inverse` (`Settings`), the policy stays as it was cloned.
+    """
 
     cloning: int = 900
     naming: int = 800
@@ -47,12 +51,13 @@ class Plan:
     width: int = 128
     dropout: float = 0.4
     judged: int = 100
+    rate: float = 2e-3
 
     def scaled(self, effort: float) -> "Plan":
-        """The same with `effort` times the updates, at least two of each."""
+        """The same with `effort` times the updates, at least two of each part that learns."""
 
         def some(count: int) -> int:
-            return max(2, round(effort * count))
+            return max(2, round(effort * count)) if count else 0
 
         return replace(
             self,
@@ -88,7 +93,11 @@ def train_agent(
     build = Build.of(ground.shown.instructions, ground.sees, ground.names, width=plan.width, dropout=plan.dropout)
     words = build.vocabulary.ids(ground.shown.instructions)
     shown = Shown(ground.shown, words)
-    policy, goals, explorer = build.follower(), build.generator(), build.follower()
+    policy, goals, explorer = (
+        build.follower(),
+        build.generator() if plan.naming else None,
+        build.follower() if plan.exploring else None,
+    )
 
     def course(part: str, learner: Learner, pace: Pace, judge: Callable[[], Mapping[str, float]], by: str) -> Course:
         return train(
@@ -117,37 +126,52 @@ def train_agent(
         measures = follow(policy, build.vocabulary, ground.world, ground.held)[1]
         return {name: float(values.mean()) for name, values in measures.items()} | likely(policy, unread)
 
-    def named() -> dict[str, float]:
+    def named(goals: GoalGenerator) -> dict[str, float]:
         with torch.inference_mode():
             found = goals.eval().log_likelihood(unseen, unread, samples=4)
         return {"log-likelihood a word": (found.likelihood.sum() / found.words.sum()).item()}
 
     by = "success" if ground.world is not None and len(ground.held) else LIKELY
-    pace = Pace(plan.cloning)
+    pace = Pace(plan.cloning, rate=plan.rate)
     cloned = course("cloning", Cloning(policy, [shown], pace, seed=seed), pace, done, by)
-    pace = Pace(plan.naming)
-    course("naming", Naming(goals, [shown], pace, seed=seed), pace, named, "log-likelihood a word")
-    pace = Pace(plan.exploring)
-    blind = [Made(without_goals(ground.shown))]
-    blank = no_goal(len(aside))
-    course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, lambda: likely(explorer, blank), LIKELY)
+    if goals is not None:
+        pace, generator = Pace(plan.naming), goals
+        learner = Naming(goals, [shown], pace, seed=seed)
+        course("naming", learner, pace, lambda: named(generator), "log-likelihood a word")
+    if explorer is not None:
+        pace, explores = Pace(plan.exploring), explorer
+        blind, blank = [Made(without_goals(ground.shown))], no_goal(len(aside))
+        course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, lambda: likely(explores, blank), LIKELY)
     replay, pace = Replay(60), Pace(plan.inverse, rate=1e-3)
-    networks = begun(policy, temperature=settings.temperature, generator=goals.eval())
-    said = rephrasings(goals, ground.shown, words, seed=seed)
-    rephrased, relabelled = Rephrased(ground.shown, said, 0.5), Relabelled(replay, 0.5)
-    learner = InverseLearning(
+    networks = begun(policy, temperature=settings.temperature, generator=goals and goals.eval())
+    positives: list[Source] = [shown]
+    if goals is not None:
+        said = rephrasings(goals, ground.shown, words, seed=seed)
+        positives += [Rephrased(ground.shown, said, 0.5), Relabelled(replay, 0.5)]
+    inverse = InverseLearning(
         networks,
-        [shown, rephrased, relabelled],
-        [Sampled(replay), Misaligned(shown), Misaligned(rephrased, 0.5), Misaligned(relabelled, 0.5)],
+        positives,
+        [Sampled(replay), *(Misaligned(one, one.weight) for one in positives)],
         replay,
         pace,
         practice=_practice(ground, build),
         settings=settings,
         seed=seed,
     )
-    learned = course("inverse", learner, pace, done, by)
+
+    def told() -> dict[str, float]:
+        return calibrated(networks.reward, aside, unread, seed=seed)
+
+    def told_apart() -> dict[str, float]:
+        measured = {name: value for name, value in cloned.judged[cloned.best].items() if name != "updates"}
+        return measured | told()
+
+    if settings.alone < plan.inverse:
+        learned = course("inverse", inverse, pace, done, by)
+    else:
+        learned = course("inverse", inverse, pace, told_apart, "area under the curve")
     judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
-    judged["reward"] = calibrated(networks.reward, aside, unread, seed=seed)
+    judged["reward"] = told()
     meta = {"world": dict(about or {}), "seed": seed, "held out": judged}
     Agent(build, policy, networks.reward, goals, explorer, meta).save(out, name=name)
     shutil.rmtree(work)

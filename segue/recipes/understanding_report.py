@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segue import artifact
 from segue.artifact import Artifact
 from segue.engine import Engine
 from segue.errors import SegueError
+from segue.live_agents import KIND, house_of
+from segue.live_agents import PART as ACTING
 from segue.live_readers import PART, parts
 from segue.understand.measured import read_report
 
@@ -14,7 +17,8 @@ from segue.understand.measured import read_report
 def understanding_report(engine: Engine) -> dict[str, Any]:
     """As plain data: `by` says whether the readers decide what is meant or the choice fitted on titles, and `without` which
     domains that hold something have no reader; `domains` has each domain that has items, or a reader that is live or retired;
-    `run` what the last training measured over all domains, with `created`, its time: None before the first one.
+    `run` what the last training measured over all domains, with `created`, its time: None before the first one. `acting` has each
+    domain in which an agent is live.
 
     A part that cannot be read is said so in its domain's `problem`, and no other domain is touched by it.
     """
@@ -34,7 +38,29 @@ def understanding_report(engine: Engine) -> dict[str, Any]:
         "without": without,
         "domains": domains,
         "run": max(runs, key=lambda run: run["created"], default=None),
+        "acting": [
+            _agent(part.removeprefix(ACTING), folder, engine.agents.refused)
+            for part, folder in engine.store.live_parts(ACTING).items()
+        ],
     }
+
+
+def _agent(domain: str, folder: Path, refused: Mapping[str, str]) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "domain": domain,
+        "state": "refused" if domain in refused else "live",
+        "problem": refused.get(domain),
+        "artifact": folder.name,
+        "house": None,
+        "agent": None,
+        "measured": None,
+    }
+    try:
+        part = artifact.open(folder, kind=KIND)
+        measured = {name: part.meta["trained"]["held out"][name] for name in ("cloned", "learned", "reward")}
+        return about | {"house": house_of(part), "agent": _made(part), "measured": measured}
+    except SegueError as error:
+        return about | {"problem": about["problem"] or str(error)}
 
 
 def _by_domain(pointers: Mapping[str, Path]) -> dict[str, Path]:

@@ -132,6 +132,42 @@ class SelectionBody(BaseModel):
     propensity: float
 
 
+class PlaceBody(BaseModel):
+    """Where an agent stood: metres to the east (x) and north (y), and where it looked, in degrees clockwise from north."""
+
+    name: str
+    room: str
+    floor: int
+    x: float
+    y: float
+    heading: float
+
+
+class StepBody(BaseModel):
+    """What an agent did at a place."""
+
+    action: Literal["walk", "stop"]
+    probability: float = Field(description="How likely the action was to the agent.")
+    reward: float = Field(description="What the agent's own learned reward gives for it.")
+
+
+class WalkedBody(BaseModel):
+    """How an agent carried out an instruction."""
+
+    agent: str = Field(description="The folder among the store's artifacts.")
+    house: dict[str, int] = Field(description="The seed and the number of the generated house.")
+    places: list[PlaceBody] = Field(description="The way, from where it came in.")
+    steps: list[StepBody] = Field(description="What was done at each place; none at the last where it was broken off.")
+    stopped: bool = Field(description="Whether it stopped by itself.")
+    near: str = Field(description="The thing of the last room that is nearest to where it ended.")
+    likely: float = Field(
+        description="Probability, by the agent's own reward, that this was asked and not something else."
+    )
+    plan: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict, description="Rooms, doors and things of the house, to draw it; not in lists of answers."
+    )
+
+
 class AnswerBody(BaseModel):
     """An answer that explains itself."""
 
@@ -145,6 +181,9 @@ class AnswerBody(BaseModel):
     hypotheses: list[HypothesisBody] = Field(description="What it may mean in each domain, the likeliest first.")
     results: list[ResultBody] = Field(description="The items, best first, each with the strategies that found it.")
     selection: list[SelectionBody] = Field(description="Which strategies were asked for how many candidates.")
+    walked: WalkedBody | None = Field(
+        None, description="What an agent did, where the request was an instruction to act."
+    )
     milliseconds: float = Field(description="Time to make the answer.")
     trace: dict[str, Any] = Field(
         description="Why: readings, memory, contributions, the policy, the time of each step."
@@ -248,6 +287,20 @@ class ReadDomainBody(BaseModel):
     )
 
 
+class ActingDomainBody(BaseModel):
+    """A domain in which an agent acts."""
+
+    domain: str
+    state: Literal["live", "refused"] = Field(description="refused: the agent cannot be used, see the problem.")
+    problem: str | None
+    artifact: str = Field(description="The folder among the store's artifacts.")
+    house: dict[str, int] | None = Field(description="The seed and the number of the generated house that it walks in.")
+    agent: PartBody | None
+    measured: dict[str, dict[str, float]] | None = Field(
+        description="On what was held out: of the `cloned` and the `learned` policy success and more, and how the `reward` tells."
+    )
+
+
 class UnderstandingBody(BaseModel):
     """What understands requests."""
 
@@ -260,6 +313,7 @@ class UnderstandingBody(BaseModel):
         description="What the last training of re-rankers measured: confusion between domains with examples, and the decisions "
         "that changed; null before the first one."
     )
+    acting: list[ActingDomainBody] = Field(description="Domains in which an agent carries out instructions.")
 
 
 class TakingOverBody(BaseModel):

@@ -30,6 +30,7 @@ def serve(engine: Engine, *, host: str, port: int, browser: bool, say: Callable[
         make_app(engine, hosts=LOOPBACK if local else None), log_level="warning", access_log=False
     )
     server = uvicorn.Server(settings)
+    engine.agents.open_ahead()
     if browser:
         threading.Timer(1.0, _open_browser, [address]).start()
     try:

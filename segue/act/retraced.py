@@ -1,0 +1,34 @@
+"""Episodes step by step: how likely each action was to a policy, and what a learned reward gives for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segue.act.episodes import Batch
+from segue.act.follower import Follower
+from segue.act.policy import log_probabilities
+from segue.act.reward import Reward
+
+
+@dataclass(frozen=True, slots=True)
+class Retraced:
+    """Of every step of the episodes, [s] end to end: the `probabilities` of the actions taken and their `rewards`; and of every
+    episode how far it did what was asked, `scores` [n]."""
+
+    probabilities: NDArray[np.float32]
+    rewards: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+def retraced(policy: Follower, reward: Reward, batch: Batch, words: Tensor) -> Retraced:
+    """Go through episodes again, with the words [n, w] of one instruction each."""
+    with torch.inference_mode():
+        values = policy.eval()(batch.observations, batch.actions, words).values[..., 0]
+        chances = log_probabilities(values, batch.observations["choices"]).exp()
+        taken = chances.gather(2, batch.actions[:, :, None]).squeeze(2)
+        rewards = reward.eval()(batch, words).taken(batch)
+        scores = reward.score(batch, words)
+    return Retraced(taken[batch.steps].numpy(), rewards[batch.steps].numpy(), scores.numpy())
