@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from segue import artifact
 from segue.act.heard import Heard, Listener
-from segue.act.worlds.furnished.home import drawn, entrance, nearest_thing
+from segue.act.worlds.furnished.home import drawn, entrance, thing_at
 from segue.act.worlds.furnished.houses import furnished
 from segue.act.worlds.walks import STOP, Houses, Walk
 from segue.artifact import Artifact
@@ -40,7 +40,7 @@ HORIZON = 15
 
 
 class Acting:
-    """One agent in its house. Safe to act for several requests at once."""
+    """One agent in its house. It carries out one instruction at a time."""
 
     def __init__(self, domain: str, part: Artifact) -> None:
         """Raises `Corrupt` where the artifact does not name a house."""
@@ -50,7 +50,7 @@ class Acting:
         self._start, self._heading = entrance(self._houses, self.house["number"])
         self._listener = Listener(part.meta["words"], self._houses.plans[self.house["number"]])
         self._agent: Agent | None = None
-        self._opening = threading.Lock()
+        self._opening, self._walking = threading.Lock(), threading.Lock()
 
     def hear(self, text: str) -> Heard:
         """How far a request sounds like an instruction."""
@@ -70,8 +70,8 @@ class Acting:
         agent, graphs = self.open(), self._houses.graphs
         world = Houses(graphs, horizon=HORIZON)
         task = Walk(instruction, self._start, self._heading, (self._start,))
-        (episodes,), _ = agent.act(world, [task])
-        found = agent.retrace(episodes, [instruction])
+        with self._walking:
+            episodes, found = agent.carry_out(world, task)
         stopped = bool(episodes.ended[0])
         numbers = world.places[0, : len(episodes.actions) + (not stopped)].tolist()
         curve = agent.meta["held out"]["reward"]
@@ -86,7 +86,7 @@ class Acting:
                 )
             ),
             stopped=stopped,
-            near=nearest_thing(self._houses, numbers[-1]),
+            near=thing_at(self._houses, numbers[-1], self.hear(instruction).slots.get("thing", "")),
             likely=round(1 / (1 + math.exp(-curve["slope"] * float(found.scores[0]) - curve["offset"])), 6),
             plan=drawn(self._houses.plans[self.house["number"]]),
         )

@@ -122,7 +122,7 @@ class Walked:
     steps: tuple[Step, ...]
     stopped: bool
     near: str
-    """The thing of the last room that is nearest to where it ended."""
+    """The thing that it ended at: the one that was asked for, if that is within 3 m in the last room, else the nearest there."""
     likely: float
     """Probability, by the agent's own reward, that this was asked and not something else."""
     plan: Mapping[str, Any] = field(default_factory=dict)

@@ -188,10 +188,10 @@ def walker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def acting(engine: Engine, walker: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """The small store with a home in which that agent acts; it hears of what goes live at every request."""
-    monkeypatch.setattr("segue.engine._REFRESH", -1.0)
+def acting(engine: Engine, walker: Path) -> Engine:
+    """The small store with a home in which that agent acts."""
     publish_agent(engine.store, walker, domain="home")
+    engine.take_up()
     return engine
 
 

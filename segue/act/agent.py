@@ -80,6 +80,16 @@ class Agent:
         """Carry out tasks by what is likeliest at each step: → episodes in batches, and each measure of the world, [n]."""
         return follow(self.policy, self.build.vocabulary, world, tasks)
 
+    def carry_out(self, world: World[Any], task: Task) -> tuple[Episodes, Retraced]:
+        """Carry out one task, and go through it again. On one thread: steps as small as these take longer on several."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            (episodes,), _ = self.act(world, [task])
+            return episodes, self.retrace(episodes, [task.instruction])
+        finally:
+            torch.set_num_threads(threads)
+
     def score(self, episodes: Episodes, instructions: Sequence[str]) -> NDArray[np.float32]:
         """How far each episode did what its instruction asks, [n]; higher is further. Scores of one episode compare best."""
         reward = _trained(self.reward, "reward")

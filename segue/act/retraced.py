@@ -10,7 +10,7 @@ from torch import Tensor
 from segue.act.episodes import Batch
 from segue.act.follower import Follower
 from segue.act.policy import log_probabilities
-from segue.act.reward import Reward
+from segue.act.reward import Reward, earned
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,6 @@ def retraced(policy: Follower, reward: Reward, batch: Batch, words: Tensor) -> R
         values = policy.eval()(batch.observations, batch.actions, words).values[..., 0]
         chances = log_probabilities(values, batch.observations["choices"]).exp()
         taken = chances.gather(2, batch.actions[:, :, None]).squeeze(2)
-        rewards = reward.eval()(batch, words).taken(batch)
-        scores = reward.score(batch, words)
-    return Retraced(taken[batch.steps].numpy(), rewards[batch.steps].numpy(), scores.numpy())
+        rewards = reward.eval()(batch, words)
+        given, scores = rewards.taken(batch), earned(rewards, batch)
+    return Retraced(taken[batch.steps].numpy(), given[batch.steps].numpy(), scores.numpy())

@@ -57,9 +57,13 @@ class Reward(nn.Module):
     def score(self, batch: Batch, words: Tensor) -> Tensor:
         """How far a trajectory does what was asked, [b]: the mean of its rewards, the absorbing state's included where it
         ended."""
-        rewards = self(batch, words)
-        earned: Tensor = (rewards.taken(batch) * batch.steps).sum(1)
-        return earned + torch.where(batch.ended, last(rewards.absorbed, batch), 0.0)
+        return earned(self(batch, words), batch)
+
+
+def earned(rewards: Rewards, batch: Batch) -> Tensor:
+    """What each episode's actions earned in all, [b], and the absorbing state where it ended."""
+    steps = (rewards.taken(batch) * batch.steps).sum(1)
+    return steps + torch.where(batch.ended, last(rewards.absorbed, batch), 0.0)
 
 
 def last(values: Tensor, batch: Batch) -> Tensor:

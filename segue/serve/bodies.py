@@ -159,7 +159,9 @@ class WalkedBody(BaseModel):
     places: list[PlaceBody] = Field(description="The way, from where it came in.")
     steps: list[StepBody] = Field(description="What was done at each place; none at the last where it was broken off.")
     stopped: bool = Field(description="Whether it stopped by itself.")
-    near: str = Field(description="The thing of the last room that is nearest to where it ended.")
+    near: str = Field(
+        description="The thing that it ended at: the one asked for, if within 3 m in the last room, else the nearest there."
+    )
     likely: float = Field(
         description="Probability, by the agent's own reward, that this was asked and not something else."
     )
@@ -217,9 +219,10 @@ class DomainBody(BaseModel):
 
 
 class DomainsBody(BaseModel):
-    """All domains that hold items."""
+    """All domains that hold items, and those in which an agent acts."""
 
     domains: list[DomainBody]
+    acting: list[str] = Field(description="Names of the domains in which an agent carries out instructions.")
 
 
 class ActionsBody(BaseModel):

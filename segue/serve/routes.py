@@ -67,8 +67,12 @@ class Routes:
         return _json({"answers": await _in(self._asking, partial(self._engine.recent_answers, limit))})
 
     async def domains(self) -> Response:
-        """The domains and what is in them"""
-        return _json({"domains": [_about(self._engine, name) for name in self._engine.domains.names()]})
+        """The domains and what is in them
+
+        And the names of those in which an agent acts.
+        """
+        there = [_about(self._engine, name) for name in self._engine.domains.names()]
+        return _json({"domains": there, "acting": list(self._engine.agents.domains)})
 
     async def actions(self) -> Response:
         """The actions that feedback may name, with their weights"""

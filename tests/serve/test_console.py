@@ -659,6 +659,79 @@ def test_a_server_without_an_answer_is_told_on_the_domains_page(window: Window) 
     window.complaints.clear()
 
 
+GO = "go to the kitchen and stop at the sink"
+
+
+def test_an_agent_walks_and_is_told_how_it_was(window: Window, acting: Engine) -> None:
+    walked = acting.rehearse(GO).walked
+    assert walked is not None
+    page, count = window.page, len(walked.steps)
+    window.open()
+    window.ask(GO)
+    home = page.locator('.group[data-domain="home"]')
+    expect(home.locator(".slots")).to_have_text(re.compile(r"go\s*room kitchen\s*thing sink"))
+    walk = page.get_by_role("region", name="The walk")
+    step = walk.locator(".controls p")
+    expect(walk.get_by_role("button", name="Pause")).to_be_visible()
+    walk.get_by_role("button", name="Pause").click()
+    walk.get_by_role("button", name="Step 1.").click()
+    expect(step).to_contain_text(f"Step 1 of {count}")
+    expect(walk.get_by_role("button", name="Previous step")).to_be_disabled()
+    expect(walk.locator(".walked.leg")).to_have_count(0)
+    plan = walked.plan
+    expect(walk.locator(".room")).to_have_count(len(plan["rooms"]))
+    expect(walk.locator(".door")).to_have_count(len(plan["doors"]))
+    assert "kitchen" in walk.locator(".room-name").all_text_contents()
+    assert "sink" in walk.locator(".thing.wanted title").all_text_contents()
+    expect(walk.get_by_role("img")).to_have_attribute("aria-label", re.compile("The agent stands in the hallway"))
+    walk.get_by_role("button", name="Next step").click()
+    expect(step).to_contain_text(f"Step 2 of {count}")
+    expect(walk.locator(".walked.leg")).to_have_count(1)
+    page.keyboard.press("ArrowRight")
+    expect(step).to_contain_text(f"Step 3 of {count}")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("End")
+    expect(walk.locator("[aria-current=step] .reward")).to_have_text(re.compile(r"[+−]\d+\.\d\d"))
+    rewards = [float(text.replace("−", "-")) for text in walk.locator("tbody .reward").all_inner_texts()]
+    assert rewards == pytest.approx([one.reward for one in walked.steps], abs=0.006)
+    expect(walk.locator(".verdict")).to_contain_text("By its own reward")
+    assert page.evaluate(LOW_CONTRAST) == []
+    title = home.locator(".title").inner_text()
+    window.tell(title, "like", "home")
+    expect(page.get_by_role("status")).to_contain_text("learned: like")
+    window.tell(title, "dislike", "home")
+    assert [event.body["action"] for event in acting.log.recent("feedback", 10)] == ["dislike", "like"]
+    expect(home.locator(".act")).to_have_count(2)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert window.fits()
+    window.open("#/answers")
+    page.locator(".recent tbody tr").first.click(position={"x": 20, "y": 10})
+    expect(step).to_contain_text(f"Step {count} of {count}")
+    expect(page.locator(".act")).to_have_count(0)
+
+
+def test_where_motion_is_unwelcome_the_walk_shows_its_end(window: Window, acting: Engine) -> None:
+    walked = acting.rehearse(GO).walked
+    assert walked is not None
+    page, count = window.page, len(walked.steps)
+    page.emulate_media(reduced_motion="reduce", color_scheme="dark")
+    window.open()
+    page.get_by_role("button", name=GO).click()
+    window.settle()
+    walk = page.get_by_role("region", name="The walk")
+    expect(walk.locator(".controls p")).to_contain_text(f"Step {count} of {count}")
+    assert page.evaluate(LOW_CONTRAST) == []
+    walk.get_by_role("button", name="Play", exact=True).click()
+    expect(walk.locator(".controls p")).to_contain_text(f"Step 1 of {count}")
+    expect(walk.get_by_role("button", name="Pause")).to_be_visible()
+    window.open("#/domains")
+    agent = page.get_by_role("region", name="home, an agent")
+    expect(agent.locator(".state")).to_have_text("live")
+    expect(agent.locator(".facts")).to_contain_text("the generated house 0 of seed")
+    expect(agent.locator(".measures")).to_contain_text(re.compile(r"\d %"))
+    assert page.evaluate(LOW_CONTRAST) == []
+
+
 def test_nothing_is_written_as_html_and_nothing_comes_from_elsewhere() -> None:
     console = Path(str(files("segue.serve") / "console"))
     ours = [file for file in console.iterdir() if file.suffix in (".js", ".css", ".html", ".svg")]

@@ -128,6 +128,33 @@ def test_the_contract_of_an_answer(client: TestClient) -> None:
     assert {result["title"] for result in body["results"][:2]} == {"Mary Poppins"}
 
 
+def test_an_instruction_is_carried_out(acting: Engine, client: TestClient) -> None:
+    text = "go to the kitchen and stop at the sink"
+    body = ask(client, text)
+    walked = bodies.WalkedBody.model_validate(body["walked"])
+    bodies.AnswerBody.model_validate(body)
+    assert body["hypotheses"][0]["domain"] == "home"
+    assert [result["domain"] for result in body["results"]] == ["home"]
+    assert len(walked.places) - len(walked.steps) == (not walked.stopped)
+    assert {"kitchen", "hallway"} <= {room["kind"] for room in walked.plan["rooms"]}
+    assert walked.plan["doors"]
+    assert walked.plan["things"]
+    for number, action in enumerate(("like", "dislike", "undo")):
+        sent = {"answer": body["id"], "item": body["results"][0]["id"], "action": action, "id": f"thumb-{number}"}
+        assert client.post("/v1/feedback", json=sent).json() == {"id": f"thumb-{number}", "domain": "home", "new": True}
+    past = client.get(f"/v1/answers/{body['id']}").json()
+    assert past["walked"] == body["walked"]
+    assert past["results"][0]["actions"] == ["like"]
+    assert "plan" not in client.get("/v1/answers").json()["answers"][0]["walked"]
+    assert client.get("/v1/domains").json()["acting"] == ["home"]
+    (about,) = client.get("/v1/understanding").json()["acting"]
+    assert (about["state"], about["artifact"]) == ("live", walked.agent)
+    bodies.ActingDomainBody.model_validate(about)
+    assert "walked" not in ask(client, "love")
+    assert 'segue_answers_total{domain="home"} 1.0' in client.get("/metrics").text
+    assert client.get("/v1/learning").status_code == 200
+
+
 def test_feedback_changes_the_next_answer_and_counts_once(client: TestClient) -> None:
     first = ask(client, "love", domain="films")
     chosen = first["results"][2]

@@ -22,7 +22,8 @@ export function AnswerView({ answer, previous, moved = new Map(), busy = false, 
       ${answer.hypotheses.map(
         (hypothesis) => html`<${Group} key=${hypothesis.domain} hypothesis=${hypothesis} hue=${hue(hypothesis.domain)}
           before=${previous?.hypotheses.find(({ domain }) => domain === hypothesis.domain)?.confidence}
-          results=${answer.results.filter(({ domain }) => domain === hypothesis.domain).map(shown)} actions=${actions} onTeach=${onTeach} />`,
+          results=${answer.results.filter(({ domain }) => domain === hypothesis.domain).map(shown)}
+          walked=${answer.results[0]?.domain === hypothesis.domain ? answer.walked : null} actions=${actions} onTeach=${onTeach} />`,
       )}
     </div>
   </div>`;

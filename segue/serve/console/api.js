@@ -19,7 +19,8 @@ async function call(path, { method = "GET", body, signal } = {}) {
 export const ask = (text, domain, signal) =>
   call("v1/requests", { method: "POST", body: { text, domain, limit: 30 }, signal });
 
-export const domains = async () => (await call("v1/domains")).domains;
+/** What is searched, and in which domains an agent acts: { domains, acting }. */
+export const domains = () => call("v1/domains");
 
 export const actions = async () => (await call("v1/actions")).actions;
 

@@ -37,6 +37,7 @@ export function DomainsPage() {
     ${about?.run && html`<${Tiles} ...${about.run} />`}
     ${about && about.domains.every(({ state }) => state === "none") && html`<${Start} domains=${about.domains} />`}
     ${about && html`<div class="figures">${about.domains.map((one) => html`<${Domain} key=${one.domain} hue=${hues(about.domains.map(({ domain }) => domain))(one.domain)} ...${one} />`)}</div>`}
+    ${about?.acting.length > 0 && html`<div class="figures">${about.acting.map((one) => html`<${Acting} key=${one.domain} ...${one} />`)}</div>`}
     ${about?.run && html`<${Between} ...${about.run} /><${Changed} ...${about.run} />`}
   </div>`;
 }
@@ -95,6 +96,28 @@ function Domain({ domain, hue, items, state, problem, artifact, reader, reranker
       <${Reliability} title=${`How far ${domain} can be believed`} arms=${ARMS.map(({ arm, ...drawn }) => ({ ...drawn, bins: measured.reliability[arm] }))}
         note="Of the requests that went here: how often all that was read was right, by the confidence in it; 95 % intervals." />`}
     ${reranker && !measured && !problem && html`<p class="faint">It was not measured. <code>segue train reranker</code> keeps what it measures.</p>`}
+  </section>`;
+}
+
+/** A domain in which an agent carries out instructions, and how well it did that when it was trained. */
+function Acting({ domain, state, problem, artifact, house, agent, measured }) {
+  const [tone, word] = STATES[state];
+  const name = `acting-${domain}`;
+  return html`<section class="figure domain" data-state=${state} data-acting=${domain} data-hue="plain" aria-labelledby=${name}>
+    <div class="domain-head"><h2 id=${name}>${domain}, an agent</h2><span class=${`state ${tone}`}>${word}</span></div>
+    ${problem && html`<div class="problem">${problem}</div>`}
+    <dl class="facts">
+      ${agent && html`<div><dt>trained</dt><dd><${When} at=${agent.created} />, from demonstrations with instructions alone</dd></div>`}
+      ${house && html`<div><dt>walks in</dt><dd>the generated house ${house.number} of seed ${house.seed}</dd></div>`}
+      <div><dt>artifact</dt><dd><code>${artifact}</code></dd></div>
+    </dl>
+    ${measured && html`<table class="measures">
+      <caption class="unseen">Measured on walks that were held out</caption>
+      <tbody>
+        ${"success" in measured.learned && html`<tr><th scope="row">held-out walks that ended where they should</th><td class="number"><b>${percent(measured.learned.success)}</b></td></tr>`}
+        <tr><th scope="row">walks to which its reward gives the right instruction more than another</th><td class="number"><b>${percent(measured.reward["right above wrong"])}</b></td></tr>
+      </tbody>
+    </table>`}
   </section>`;
 }
 

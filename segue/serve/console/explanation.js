@@ -17,10 +17,11 @@ export function Explanation({ answer, hue }) {
     <h3>What was understood</h3>
     <ul class="hypotheses">
       ${answer.hypotheses.map((one) => html`<${Hypothesis} ...${one} hue=${hue(one.domain)} text=${answer.request.text}
+        walked=${answer.walked} acts=${answer.walked && answer.results[0]?.domain === one.domain}
         searched=${trace.domains?.find(({ domain }) => domain === one.domain)} />`)}
     </ul>
     <h3>Who was asked</h3>
-    <${Selection} selection=${answer.selection} />
+    ${answer.walked ? html`<${Agent} ...${answer.walked} />` : html`<${Selection} selection=${answer.selection} />`}
     ${Object.entries(answer.explanation ?? {}).map(([domain, about]) => html`<${Decision} key=${domain} domain=${domain} ...${about} />`)}
     <h3>Where the time went</h3>
     <${Timing} laps=${trace.milliseconds ?? {}} total=${total} strategies=${answer.selection.map(({ strategy }) => strategy)} />
@@ -31,11 +32,15 @@ export function Explanation({ answer, hue }) {
   </details>`;
 }
 
-function Hypothesis({ domain, confidence, intent, slots, hue, searched, text }) {
+/** Who walked, and where. */
+const Agent = ({ agent, house }) =>
+  html`<p class="faint">The agent <code>${agent}</code>, in the generated house ${house.number} of seed ${house.seed}.</p>`;
+
+function Hypothesis({ domain, confidence, intent, slots, hue, searched, text, walked, acts }) {
   return html`<li>
     <div class="hypothesis"><span class="name">${domain}</span><${Bar} share=${confidence} hue=${hue} /><span class="number">${percent(confidence)}</span></div>
     <${Understood} intent=${intent} slots=${slots} />
-    ${!searched && html`<p class="faint">Not searched: too unlikely to get a place on the page.</p>`}
+    ${!searched && html`<p class="faint">${acts ? "An instruction: it was carried out." : walked ? "Not searched: it is an instruction." : "Not searched: too unlikely to get a place on the page."}</p>`}
     ${searched && html`<p class="faint">
       Searched ${number(searched.catalogue.items)} items for ${searched.query === text ? "the whole text" : html`<q>${searched.query}</q>`}.
     </p>`}

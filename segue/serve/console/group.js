@@ -3,12 +3,17 @@ import { html, useState } from "./vendor/preact-htm.js";
 import { Bar } from "./bars.js";
 import { count, percent } from "./format.js";
 import { ResultRow } from "./result.js";
+import { Walk } from "./walk.js";
 
 const FIRST = 5;
+/** What there is to tell of a walk. */
+const THUMBS = ["like", "dislike"];
 
-export function Group({ hypothesis, hue, before, results, actions, onTeach }) {
+/** With `walked`, the one result is what an agent did. */
+export function Group({ hypothesis, hue, before, results, walked, actions, onTeach }) {
   const [all, showAll] = useState(false);
   const { domain, intent, slots, confidence } = hypothesis;
+  const offered = walked ? Object.fromEntries(Object.entries(actions).filter(([name]) => THUMBS.includes(name))) : actions;
   const visible = all ? results : results.slice(0, FIRST);
   const changed = before !== undefined && percent(before) !== percent(confidence);
   return html`<section class="group" data-domain=${domain} data-hue=${hue} aria-labelledby=${`domain-${domain}`}>
@@ -21,8 +26,9 @@ export function Group({ hypothesis, hue, before, results, actions, onTeach }) {
     </div>
     ${results.length > 0 &&
     html`<ol class="results">
-      ${visible.map((shown, index) => html`<${ResultRow} key=${shown.result.id} ...${shown} place=${index + 1} actions=${actions} onTeach=${onTeach} />`)}
+      ${visible.map((shown, index) => html`<${ResultRow} key=${shown.result.id} ...${shown} place=${index + 1} actions=${offered} onTeach=${onTeach} />`)}
     </ol>`}
+    ${walked && html`<${Walk} key=${results[0]?.answer.id} walked=${walked} goal=${slots} fresh=${Boolean(onTeach)} />`}
     ${results.length > FIRST &&
     html`<button type="button" class="show-all" aria-expanded=${String(all)} onClick=${() => showAll(!all)}>
       ${all ? "Show fewer" : `Show ${results.length - FIRST} more in ${domain}`}

@@ -16,7 +16,7 @@ export function SearchPage({ route, say }) {
   const text = (route.query.get("q") ?? "").trim();
   const domain = route.query.get("domain") || null;
   const { seen, busy, ask, teach } = useAsking(text, domain, say);
-  const { domains, actions, error } = useServer(seen.answer?.id);
+  const { domains, acting, actions, error } = useServer(seen.answer?.id);
   useArrowKeys();
   useEffect(() => {
     document.title = text ? `${text} · Segue` : "Segue";
@@ -36,7 +36,7 @@ export function SearchPage({ route, say }) {
     ${seen.answer &&
     html`<${AnswerView} answer=${seen.answer} previous=${seen.previous} moved=${moved} busy=${busy}
       actions=${actions} taught=${seen.taught} onTeach=${(result, action) => teach(seen.answer, result, action)} />`}
-    ${!text && html`<${Start} domains=${domains} onExample=${(words) => search(words, domain)} />`}
+    ${!text && html`<${Start} domains=${domains} acting=${acting} onExample=${(words) => search(words, domain)} />`}
   `;
 }
 
@@ -46,7 +46,7 @@ function useServer(answered) {
   useEffect(() => {
     if (server.domains) return;
     Promise.all([api.domains(), api.actions()])
-      .then(([domains, actions]) => set({ domains, actions }))
+      .then(([{ domains, acting }, actions]) => set({ domains, acting, actions }))
       .catch((error) => set({ domains: null, actions: {}, error }));
   }, [answered]);
   return server;

@@ -3,8 +3,9 @@ import { html } from "./vendor/preact-htm.js";
 import { count } from "./format.js";
 
 const EXAMPLES = ["mary poppins", "love", "comedies from 1995", "watch titanic", "stephen king horror"];
+const ACT = "go to the kitchen and stop at the sink";
 
-export function Start({ domains, onExample }) {
+export function Start({ domains, acting, onExample }) {
   const items = domains?.reduce((sum, { items }) => sum + items, 0);
   return html`<section class="start" aria-labelledby="start-title">
     <h1 id="start-title">Ask for something in your own words</h1>
@@ -13,7 +14,7 @@ export function Start({ domains, onExample }) {
       from what you do with it.
     </p>
     <div class="examples" role="group" aria-label="Examples">
-      ${EXAMPLES.map((words) => html`<button type="button" onClick=${() => onExample(words)}>${words}</button>`)}
+      ${[...EXAMPLES, ...(acting?.length ? [ACT] : [])].map((words) => html`<button type="button" onClick=${() => onExample(words)}>${words}</button>`)}
     </div>
     ${domains && html`<p class="faint">${count(items, "item")} in ${count(domains.length, "domain")}${domains.length === 0 ? ". Add some with: segue index FILE --domain NAME" : ""}</p>`}
     <dl class="keys">

@@ -40,7 +40,7 @@ export function Details(shown) {
   const { result } = shown;
   const fields = fieldList(result.fields);
   return html`
-    <div class="scroll"><table>
+    ${Object.keys(result.sources).length > 0 && html`<div class="scroll"><table>
       <caption>Found by</caption>
       <thead><tr><th scope="col">strategy</th><th scope="col" class="number">rank</th><th scope="col" class="number">score</th><th scope="col">goes by</th></tr></thead>
       <tbody>
@@ -48,7 +48,7 @@ export function Details(shown) {
           ([name, source]) => html`<tr><th scope="row">${name}</th><td class="number">${source.rank}</td><td class="number">${score(source.score)}</td><td>${GOES_BY[name] ?? ""}</td></tr>`,
         )}
       </tbody>
-    </table></div>
+    </table></div>`}
     <${Parts} ...${shown} />
     <p><${Place} ...${shown} /> <${Chance} ...${shown} /></p>
     <dl class="fields">

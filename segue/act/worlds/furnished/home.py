@@ -8,6 +8,7 @@ import numpy as np
 from segue.act.worlds.furnished.floor_plan import FloorPlan
 from segue.act.worlds.furnished.furniture import HALLWAY
 from segue.act.worlds.furnished.houses import FurnishedHouses
+from segue.act.worlds.walks import NEAR
 
 
 def entrance(houses: FurnishedHouses, number: int) -> tuple[int, float]:
@@ -26,14 +27,17 @@ def entrance(houses: FurnishedHouses, number: int) -> tuple[int, float]:
     return inside[int(away.argmin())], math.atan2(*ahead)
 
 
-def nearest_thing(houses: FurnishedHouses, place: int) -> str:
-    """What stands nearest to a place, in its room; nothing in an empty one."""
+def thing_at(houses: FurnishedHouses, place: int, wanted: str = "") -> str:
+    """What stands at a place: the thing that is wanted where one of that name is within `NEAR` in the same room, else the nearest
+    one in the room; nothing in an empty room."""
     here, room = houses.graphs.positions[place, :2], int(houses.room_of[place])
-    apart = {
-        thing.name: float(np.linalg.norm(here - thing.position))
-        for thing in reversed(houses.plan(place).things)
-        if thing.room == room
-    }
+    apart = dict[str, float]()
+    for thing in houses.plan(place).things:
+        if thing.room == room:
+            away = float(np.linalg.norm(here - thing.position))
+            apart[thing.name] = min(away, apart.get(thing.name, away))
+    if apart.get(wanted, NEAR) < NEAR:
+        return wanted
     return min(apart, key=lambda name: apart[name], default="")
 
 
