@@ -30,11 +30,11 @@ export function Floor({ plan, floor, several, places, at, goal }) {
         : html`<line class="door" x1=${x - width / 2} x2=${x + width / 2} y1=${-y} y2=${-y} stroke-width=${1.5 * WALL} />`,
     )}
     ${things.map(({ name, x, y, radius, wanted }) => html`<g class=${wanted ? "thing wanted" : "thing"}>
-      <circle cx=${x} cy=${-y} r=${Math.min(0.4, Math.max(0.1, 0.5 * radius))} stroke-width="0.04" /><title>${name}</title></g>`)}
+      <circle cx=${x} cy=${-y} r=${HUNG.includes(name) ? 0.1 : Math.min(0.4, Math.max(0.1, 0.5 * radius))} stroke-width="0.04" /><title>${name}</title></g>`)}
     <g aria-hidden="true">
-      ${rooms.map((room) => html`<text class="room-name" x=${(room.west + room.east) / 2} y=${-(room.north + room.south) / 2} font-size=${fitting(room, NAME)}>${room.kind}</text>`)}
       ${things.filter(({ name, wanted }) => wanted || !HUNG.includes(name)).map(({ name, x, y, room, wanted }) =>
         html`<text class=${wanted ? "thing-name wanted" : "thing-name"} y=${-y + LABEL / 3} font-size=${LABEL} ...${beside(x, name, plan.rooms[room])}>${name}</text>`)}
+      ${rooms.map((room) => html`<text class="room-name" x=${(room.west + room.east) / 2} y=${-(room.north + room.south) / 2} font-size=${fitting(room, NAME)}>${room.kind}</text>`)}
     </g>
     ${legs(places, floor).map(({ from, to, number }) => html`<line key=${number} class=${number <= at ? "leg walked" : "leg"} x1=${from.x} y1=${-from.y} x2=${to.x} y2=${-to.y} stroke-width=${number <= at ? 0.13 : 0.07} />`)}
     ${places.map((place, number) => floorOf(places, number) === floor && html`<circle class=${number <= at ? "stop walked" : "stop"} cx=${place.x} cy=${-place.y} r="0.13" stroke-width="0.06" />`)}
