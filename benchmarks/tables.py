@@ -15,6 +15,7 @@ from benchmarks.quality import (
     congruent,
     contexts,
     drift,
+    instructions,
     linear_finetuning,
     long_documents,
     off_policy,
@@ -83,6 +84,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "slim": lambda: speed("slim", slim.as_table),
     "congruent": lambda: speed("congruent", congruent.as_table),
     "compatible": lambda: speed("compatible", compatible.as_table),
+    "instructions": lambda: speed("instructions", instructions.as_table),
 }
 
 
