@@ -157,7 +157,10 @@ class Seed:
     def continued(self, name: str, sources: Sequence[Source]) -> Follower:
         """Cloned on, for as many updates as an arm of inverse learning moves its policy, at the same rates and batches."""
         policy, lengths = deepcopy(self.cloned), self.lengths
-        pace, batch = Pace(lengths.together, rate=POLICY_RATE, warmup=50), lengths.each * len(sources)
+        pace, batch = (
+            Pace(lengths.together, rate=POLICY_RATE, warmup=50),
+            round(lengths.each * sum(one.share for one in sources)),
+        )
         learner = Cloning(policy, sources, pace, batch=batch, seed=self.seed)
         self._taught(name, learner, lengths.together, policy)
         return policy.eval()
@@ -174,7 +177,7 @@ class Seed:
             positives.append(Relabelled(replay, 0.5))
         negatives: list[Source] = [Sampled(replay)]
         if arm.misaligned:
-            negatives += [Misaligned(source, source.weight) for source in positives]
+            negatives += [Misaligned(source, source.share) for source in positives]
         networks = begun(deepcopy(self.cloned), generator=generator if arm.relabelled else None)
         learner = InverseLearning(
             networks,
