@@ -1,11 +1,11 @@
 """Agents for the benchmark `instructions`: what all arms begin with, and each arm's own learner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from torch import Tensor
 from segue.act.agent import Build
 from segue.act.cloning import Cloning
 from segue.act.course import Course, train
-from segue.act.demonstrations import Demonstrations
 from segue.act.examples import (
     Examples,
     Made,
@@ -32,13 +31,12 @@ from segue.act.examples import (
 from segue.act.exploring import without_goals
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, rephrasings
-from segue.act.grounds import Ground, along, of_room_to_room
+from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, Settings, begun
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow, walk
 from segue.act.reward import Reward
-from segue.act.worlds import room_to_room
-from segue.act.worlds.walks import Houses, Walk
+from segue.act.world import Task, World
 
 POLICY_RATE = 3e-4
 LONGEST = 50
@@ -73,25 +71,11 @@ class Lengths:
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """Room-to-Room with some of its training houses: what is learned from, what chooses, and what is tested on."""
+class Field:
+    """A world to learn in: what is learned from, what chooses, and sets of tasks that are tested on."""
 
     ground: Ground
-    seen: list[Walk]
-    unseen: list[Walk]
-
-    @classmethod
-    def read(cls, folder: Path, houses: int | None, *, most: int | None = None) -> "Rooms":
-        """`most` cuts every set of walks that is tested on or chooses, for a smoke setting."""
-        ground = of_room_to_room(folder, houses=houses)
-        if most:
-            held = [*ground.held][:most]
-            ground = replace(ground, held=held, aside=along(world(ground).graphs, cast(Sequence[Walk], held)))
-        graphs = world(ground).graphs
-        inside = set(graphs.house[[walk.start for walk in cast(Sequence[Walk], ground.tasks)]].tolist())
-        seen = room_to_room.walks(folder / "R2R_val_seen.json", graphs)
-        unseen = room_to_room.walks(folder / "R2R_val_unseen.json", graphs)
-        return cls(ground, [walk for walk in seen if graphs.house[walk.start] in inside][:most], unseen[:most])
+    tests: Mapping[str, Sequence[Task]]
 
     @cached_property
     def build(self) -> Build:
@@ -101,34 +85,34 @@ class Rooms:
     def words(self) -> Tensor:
         return self.build.vocabulary.ids(self.ground.shown.instructions, longest=LONGEST)
 
-    def demonstrated(self, walks: Sequence[Walk]) -> Demonstrations:
-        return along(world(self.ground).graphs, walks)
+    @property
+    def world(self) -> World[Any]:
+        assert self.ground.world is not None
+        return self.ground.world
 
+    def judged(self, policy: Follower) -> dict[str, dict[str, list[float]]]:
+        """Every measure of every task of every test."""
+        found = {
+            name: follow(policy, self.build.vocabulary, self.world, tasks)[1] for name, tasks in self.tests.items()
+        }
+        return {
+            name: {measure: [round(float(one), 4) for one in values] for measure, values in measures.items()}
+            for name, measures in found.items()
+        }
 
-def world(ground: Ground) -> Houses:
-    assert isinstance(ground.world, Houses)
-    return ground.world
-
-
-def judged(rooms: Rooms, policy: Follower, walks: Sequence[Walk]) -> dict[str, list[float]]:
-    """Every measure of every walk."""
-    found = follow(policy, rooms.build.vocabulary, world(rooms.ground), walks)[1]
-    return {name: [round(float(value), 4) for value in values] for name, values in found.items()}
-
-
-def held(rooms: Rooms, policy: Follower) -> dict[str, float]:
-    """Success and SPL in the training houses that are held out: what chooses."""
-    found = follow(policy, rooms.build.vocabulary, world(rooms.ground), rooms.ground.held)[1]
-    return {name: float(found[name].mean()) for name in ("success", "spl")}
+    def held(self, policy: Follower) -> dict[str, float]:
+        """Mean success on the tasks that are held out: what chooses."""
+        found = follow(policy, self.build.vocabulary, self.world, self.ground.held)[1]
+        return {"success": float(found["success"].mean())}
 
 
 class Seed:
     """The arms of one seed, each trained once and kept in `folder`; stopped in between, each goes on."""
 
-    def __init__(self, rooms: Rooms, lengths: Lengths, seed: int, folder: Path) -> None:
-        self.rooms, self.lengths, self.seed, self.folder = rooms, lengths, seed, folder
-        self.build = replace(rooms.build, width=lengths.width, dropout=lengths.dropout)
-        self.shown = Shown(rooms.ground.shown, rooms.words)
+    def __init__(self, field: Field, lengths: Lengths, seed: int, folder: Path) -> None:
+        self.field, self.lengths, self.seed, self.folder = field, lengths, seed, folder
+        self.build = replace(field.build, width=lengths.width, dropout=lengths.dropout)
+        self.shown = Shown(field.ground.shown, field.words)
 
     @cached_property
     def cloned(self) -> Follower:
@@ -141,7 +125,7 @@ class Seed:
     @cached_property
     def explorer(self) -> Follower:
         policy = self._new()
-        blind = [Made(without_goals(self.rooms.ground.shown))]
+        blind = [Made(without_goals(self.field.ground.shown))]
         learner = Cloning(policy, blind, Pace(self.lengths.exploring), batch=self.lengths.batch, seed=self.seed)
         self._taught("exploring", learner, self.lengths.exploring, None)
         return policy.eval()
@@ -167,7 +151,7 @@ class Seed:
 
     def inverse(self, name: str, arm: "Arm") -> tuple[Follower, Reward]:
         """Inverse reinforcement learning by the sources of an arm."""
-        lengths, ground = self.lengths, self.rooms.ground
+        lengths, ground = self.lengths, self.field.ground
         generator = {"": None, "variational": self.goals, "plain": self.plain}[arm.generator] if arm.generator else None
         replay = Replay(60)
         positives: list[Source] = [self.shown]
@@ -185,7 +169,7 @@ class Seed:
             negatives,
             replay,
             Pace(lengths.inverse, rate=1e-3, warmup=50),
-            practice=Practice(world(ground), ground.tasks, self.rooms.words),
+            practice=Practice(self.field.world, ground.tasks, self.field.words),
             settings=Settings(batch=lengths.each, walks=lengths.each, alone=lengths.alone, ahead=lengths.ahead),
             seed=self.seed,
         )
@@ -198,7 +182,7 @@ class Seed:
         file = self.folder / f"rephrasings by {generator}.safetensors"
         if not file.exists():
             goals = self.plain if generator == "plain" else self.goals
-            words = rephrasings(goals, self.rooms.ground.shown, self.rooms.words, seed=self.seed)
+            words = rephrasings(goals, self.field.ground.shown, self.field.words, seed=self.seed)
             file.parent.mkdir(parents=True, exist_ok=True)
             save_file({"words": words.contiguous()}, file)
         return load_file(file)["words"]
@@ -206,9 +190,9 @@ class Seed:
     def relabelled(self, count: int) -> Examples:
         """What the cloned policy does on its training tasks, by the generator's names: for cloning with a generator."""
         noise, chance = torch.Generator().manual_seed(self.seed), np.random.default_rng(self.seed)
-        chosen = chance.integers(len(self.rooms.ground.tasks), size=count)
-        tasks, words = [self.rooms.ground.tasks[at] for at in chosen], self.rooms.words[torch.from_numpy(chosen)]
-        episodes = walk(self.cloned, world(self.rooms.ground), tasks, trimmed(words), generator=noise)
+        chosen = chance.integers(len(self.field.ground.tasks), size=count)
+        tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.words[torch.from_numpy(chosen)]
+        episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
         return Examples(episodes, self.goals.say(episodes.batch(), generator=noise, temperature=0.3))
 
     def adapted(self, name: str, begins: Follower, made: Examples | None) -> Follower:
@@ -244,7 +228,7 @@ class Seed:
         return train(
             learner,
             updates,
-            judge=(lambda: held(self.rooms, policy)) if policy is not None else None,
+            judge=(lambda: self.field.held(policy)) if policy is not None else None,
             by="success",
             every=min(100, updates),
             folder=self.folder / name,

@@ -18,6 +18,7 @@ from benchmarks.quality import (
     instructions,
     linear_finetuning,
     long_documents,
+    missions,
     off_policy,
     policies,
     ranker,
@@ -85,6 +86,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "congruent": lambda: speed("congruent", congruent.as_table),
     "compatible": lambda: speed("compatible", compatible.as_table),
     "instructions": lambda: speed("instructions", instructions.as_table),
+    "missions": lambda: speed("missions", missions.as_table),
 }
 
 

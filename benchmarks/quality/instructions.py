@@ -23,10 +23,10 @@ Resumable: every part of every seed is kept in --work. Two processes share the a
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -35,7 +35,7 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from benchmarks.followers import INVERSE, LONGEST, Lengths, Rooms, Seed, judged, world
+from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
 from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.cloning import log_likelihood
@@ -43,8 +43,11 @@ from segue.act.examples import Examples, Made, Rephrased, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
+from segue.act.grounds import Ground, along, of_room_to_room
 from segue.act.reward import Reward
-from segue.act.worlds.walks import Walk
+from segue.act.worlds import room_to_room
+from segue.act.worlds.graphs import Graphs
+from segue.act.worlds.walks import Houses, Walk
 from segue.evolve.intervals import Interval, bootstrap
 
 Job = tuple[str, int]
@@ -58,38 +61,38 @@ ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS)
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     torch.set_num_threads(1)
     arm, number = job
-    rooms = _rooms(chosen.data, None if chosen.all_houses else chosen.houses, chosen.most)
-    seed = Seed(rooms, chosen.lengths, number, chosen.work / _kind(chosen) / f"seed-{number}")
+    field = _field(chosen.data, None if chosen.all_houses else chosen.houses, chosen.most)
+    seed = Seed(field, chosen.lengths, number, chosen.work / _kind(chosen) / f"seed-{number}")
     if arm == GENERATOR:
-        result = _named(rooms, seed)
-        return result, f"{result['variational']['a word']:.3f} nats a word, plain {result['plain']['a word']:.3f}"
-    policy, reward = _arm(arm, rooms, seed, chosen)
-    result = {"seen": judged(rooms, policy, rooms.seen), "unseen": judged(rooms, policy, rooms.unseen)}
+        named = _named(field, seed)
+        return named, f"{named['variational']['a word']:.3f} nats a word, plain {named['plain']['a word']:.3f}"
+    policy, reward = _arm(arm, field, seed, chosen)
+    result: dict[str, Any] = field.judged(policy)
     if reward is not None:
-        result["reward"] = _told_apart(rooms, reward, seed.cloned)
+        result["reward"] = _told_apart(field, reward, seed.cloned)
     success = [100 * float(np.mean(result[where]["success"])) for where in ("seen", "unseen")]
     return result, f"seen {success[0]:.1f}, unseen {success[1]:.1f} %"
 
 
-def _arm(arm: str, rooms: Rooms, seed: Seed, chosen: argparse.Namespace) -> tuple[Follower, Reward | None]:
+def _arm(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> tuple[Follower, Reward | None]:
     if arm == CLONING:
         return seed.continued(arm, [seed.shown]), None
     if arm == WITH_GENERATOR:
         made = Made(seed.relabelled(chosen.explored), 0.5)
-        sources: list[Source] = [seed.shown, Rephrased(rooms.ground.shown, seed.said("variational"), 0.5), made]
+        sources: list[Source] = [seed.shown, Rephrased(field.ground.shown, seed.said("variational"), 0.5), made]
         return seed.continued(arm, sources), None
     if arm in INVERSE:
         return seed.inverse(arm, INVERSE[arm])
     begins = seed.inverse(OURS, INVERSE[OURS])[0]
-    return seed.adapted(arm, begins, _made(arm, rooms, seed, chosen.explored)), None
+    return seed.adapted(arm, begins, _made(arm, field, seed, chosen.explored)), None
 
 
-def _made(arm: str, rooms: Rooms, seed: Seed, count: int) -> Examples | None:
+def _made(arm: str, field: Field, seed: Seed, count: int) -> Examples | None:
     """What the policy goes on with beside its demonstrations; nothing of the unseen houses but their graphs is looked at."""
     if arm == "extra training":
         return None
-    graphs = world(rooms.ground).graphs
-    walks = rooms.seen if arm == "walks in seen houses" else rooms.unseen
+    graphs = _graphs(field)
+    walks = _walks(field, "seen") if arm == "walks in seen houses" else _walks(field, "unseen")
     places = np.flatnonzero(np.isin(graphs.house, np.unique(graphs.house[[walk.start for walk in walks]])))
     chance = np.random.default_rng(seed.seed)
     starts = [
@@ -97,36 +100,36 @@ def _made(arm: str, rooms: Rooms, seed: Seed, count: int) -> Examples | None:
         for at, turn in zip(chance.choice(places, count), chance.uniform(0, 2 * np.pi, count), strict=True)
     ]
     if arm == "shortest walks":
-        return _shortest(rooms, seed, starts, chance)
-    made = explored(seed.explorer, seed.goals, world(rooms.ground), starts, seed=seed.seed)
+        return _shortest(field, seed, starts, chance)
+    made = explored(seed.explorer, seed.goals, field.world, starts, seed=seed.seed)
     return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
 
 
-def _shortest(rooms: Rooms, seed: Seed, starts: Sequence[Walk], chance: np.random.Generator) -> Examples:
+def _shortest(field: Field, seed: Seed, starts: Sequence[Walk], chance: np.random.Generator) -> Examples:
     """Shortest ways to places four to six ways off, as Room-to-Room's paths are."""
-    graphs, walks = world(rooms.ground).graphs, []
+    graphs, walks = _graphs(field), []
     for start in starts:
         inside = np.flatnonzero(graphs.house == graphs.house[start.start])
         for there in chance.permutation(inside)[:20].tolist():
-            path = tuple(graphs.shortest(start.start, there)) if np.isfinite(_far(rooms, start.start, there)) else ()
+            path = tuple(graphs.shortest(start.start, there)) if np.isfinite(_far(field, start.start, there)) else ()
             if 5 <= len(path) <= 7:
                 walks.append(Walk("", start.start, start.heading, path))
                 break
-    shown = rooms.demonstrated(walks)
+    shown = along(_graphs(field), walks)
     episodes = shown.episodes[shown.shown]
     noise = torch.Generator().manual_seed(seed.seed)
     return Examples(episodes, seed.goals.say(episodes.batch(), generator=noise, temperature=0.3))
 
 
-def _far(rooms: Rooms, here: int, there: int) -> float:
-    return float(world(rooms.ground).graphs.distance(np.asarray(here), np.asarray(there)))
+def _far(field: Field, here: int, there: int) -> float:
+    return float(_graphs(field).distance(np.asarray(here), np.asarray(there)))
 
 
-def _told_apart(rooms: Rooms, reward: Reward, cloned: Follower) -> dict[str, float]:
+def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, float]:
     """The reward, and the cloned policy's likelihood, of the true instruction against one of another path in the same house."""
-    shown = rooms.demonstrated(rooms.unseen)
-    words = rooms.build.vocabulary.ids(shown.instructions, longest=LONGEST)
-    house = world(rooms.ground).graphs.house[[walk.start for walk in rooms.unseen]]
+    shown = along(_graphs(field), _walks(field, "unseen"))
+    words = field.build.vocabulary.ids(shown.instructions, longest=LONGEST)
+    house = _graphs(field).house[[walk.start for walk in _walks(field, "unseen")]]
     chance = np.random.default_rng(0)
     others = [np.flatnonzero((house == house[at]) & (shown.shown != shown.shown[at])) for at in range(len(shown))]
     rows = np.asarray([at for at, there in enumerate(others) if len(there)])
@@ -149,17 +152,17 @@ def _area(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
     return float((ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong)))
 
 
-def _named(rooms: Rooms, seed: Seed) -> dict[str, Any]:
-    aside = rooms.ground.aside
-    words = rooms.build.vocabulary.ids(aside.instructions, longest=LONGEST)
+def _named(field: Field, seed: Seed) -> dict[str, Any]:
+    aside = field.ground.aside
+    words = field.build.vocabulary.ids(aside.instructions, longest=LONGEST)
     return {
-        "variational": _generator(seed.goals, rooms, aside.shown, words),
-        "plain": _generator(seed.plain, rooms, aside.shown, words),
+        "variational": _generator(seed.goals, field, aside.shown, words),
+        "plain": _generator(seed.plain, field, aside.shown, words),
     }
 
 
-def _generator(goals: GoalGenerator, rooms: Rooms, shown: NDArray[np.int64], words: torch.Tensor) -> dict[str, float]:
-    episodes, noise = rooms.ground.aside.episodes, torch.Generator().manual_seed(0)
+def _generator(goals: GoalGenerator, field: Field, shown: NDArray[np.int64], words: torch.Tensor) -> dict[str, float]:
+    episodes, noise = field.ground.aside.episodes, torch.Generator().manual_seed(0)
     likely, count = 0.0, 0
     with torch.inference_mode():
         for part in np.array_split(np.arange(len(shown)), max(1, len(shown) // 200)):
@@ -171,8 +174,31 @@ def _generator(goals: GoalGenerator, rooms: Rooms, shown: NDArray[np.int64], wor
 
 
 @cache
-def _rooms(data: Path, houses: int | None, most: int | None) -> Rooms:
-    return Rooms.read(data, houses, most=most)
+def _field(folder: Path, houses: int | None, most: int | None) -> Field:
+    """Room-to-Room with so many of its training houses; `most` cuts what is tested on and what chooses, for a smoke setting."""
+    ground = of_room_to_room(folder, houses=houses)
+    graphs = _houses(ground).graphs
+    if most:
+        held = list(ground.held)[:most]
+        ground = replace(ground, held=held, aside=along(graphs, cast(Sequence[Walk], held)))
+    inside = set(graphs.house[[walk.start for walk in cast(Sequence[Walk], ground.tasks)]].tolist())
+    seen = room_to_room.walks(folder / "R2R_val_seen.json", graphs)
+    unseen = room_to_room.walks(folder / "R2R_val_unseen.json", graphs)
+    known = [walk for walk in seen if graphs.house[walk.start] in inside]
+    return Field(ground, {"seen": known[:most], "unseen": unseen[:most]})
+
+
+def _houses(ground: Ground) -> Houses:
+    assert isinstance(ground.world, Houses)
+    return ground.world
+
+
+def _graphs(field: Field) -> Graphs:
+    return _houses(field.ground).graphs
+
+
+def _walks(field: Field, test: str) -> Sequence[Walk]:
+    return cast(Sequence[Walk], field.tests[test])
 
 
 def _kind(chosen: argparse.Namespace) -> str:

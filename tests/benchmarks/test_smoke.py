@@ -176,7 +176,7 @@ def test_runs(module: str, tmp_path: Path) -> None:
         arguments += ["--data", str(room_files(tmp_path / "data", walks=60)), "--work", str(tmp_path / "work")]
     if module.endswith("slim"):
         arguments += ["--data", str(_titles(tmp_path / "data")), "--work", str(tmp_path / "work")]
-    if module.endswith(("million", "rerankers", "algorithms")):
+    if module.endswith(("million", "rerankers", "algorithms", "missions")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
