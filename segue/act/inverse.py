@@ -2,7 +2,7 @@
 
 Zhou and Small, "Inverse Reinforcement Learning with Natural Language Goals", AAAI 2021. In each update the policy walks,
 following goals of the demonstrations; the generator, if there is one, names what it did; the discriminator learns from its
-sources; the critics learn the rewards of now; the policy follows the critics. Where we differ: the likelihood of the positive
+sources; the critics learn the rewards of now; the policy follows their slow copies, which are without dropout. Where we differ: the likelihood of the positive
 examples stays beside the critics, as the paper clones before and not during.
 """
 
@@ -173,7 +173,7 @@ class InverseLearning(Learner):
         count = sum(len(some) for some in positive)
         likely = _taken(log_policy, batch)[:count] * batch.steps[:count]
         cloning = -likely.sum() / batch.steps[:count].sum()
-        actor = policy_loss(log_policy, worth.detach(), batch, temperature=settings.temperature)
+        actor = policy_loss(log_policy, later, batch, temperature=settings.temperature)
         self.move("policy", settings.actor * actor + settings.cloning * cloning)
         return seen | {"actor": actor.item(), "cloning": cloning.item()}
 
