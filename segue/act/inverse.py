@@ -2,8 +2,8 @@
 
 Zhou and Small, "Inverse Reinforcement Learning with Natural Language Goals", AAAI 2021. In each update the policy walks,
 following goals of the demonstrations; the generator, if there is one, names what it did; the discriminator learns from its
-sources; the critics learn the rewards of now; the policy follows their slow copies, which are without dropout. Where we differ: the likelihood of the positive
-examples stays beside the critics, as the paper clones before and not during.
+sources; the critics learn the rewards of now; the policy follows their slow copies, which are without dropout. Where we differ:
+the likelihood of the positive examples stays beside the critics, as the paper clones before and not during.
 """
 
 from collections.abc import Mapping, Sequence
