@@ -29,6 +29,8 @@ FULL: dict[str, list[str]] = {
     "benchmarks.quality.slim": [],
     "benchmarks.quality.congruent": [],
     "benchmarks.quality.compatible": [],
+    "benchmarks.quality.instructions": [],
+    "benchmarks.quality.missions": [],
 }
 SMOKE: dict[str, list[str]] = {
     "benchmarks.speed.events": ["--seconds", "0.3", "--rounds", "1"],
@@ -104,6 +106,13 @@ SMOKE: dict[str, list[str]] = {
     "benchmarks.quality.congruent": ["--seeds", "1", "--most", "60", "--epochs", "1", "--processes", "1"],
     "benchmarks.quality.compatible": [
         *("--tasks", "intents, other encoder", "characters", "--seeds", "1", "--most", "10", "--steps", "1"),
+    ],
+    "benchmarks.quality.instructions": [
+        *("--houses", "3", "--updates", "0.001", "--most", "6", "--explored", "30", "--seeds", "1"),
+        *("--arms", "generator", "behavioural cloning", "ours", "ours, self-supervised", "shuffled goals"),
+    ],
+    "benchmarks.quality.missions": [
+        *("--numbers", "12", "--updates", "0.001", "--tested", "6", "--seeds", "1"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
     "benchmarks.quality.upgrades": [

@@ -15,8 +15,10 @@ from benchmarks.quality import (
     congruent,
     contexts,
     drift,
+    instructions,
     linear_finetuning,
     long_documents,
+    missions,
     off_policy,
     policies,
     ranker,
@@ -83,6 +85,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "slim": lambda: speed("slim", slim.as_table),
     "congruent": lambda: speed("congruent", congruent.as_table),
     "compatible": lambda: speed("compatible", compatible.as_table),
+    "instructions": lambda: speed("instructions", instructions.as_table),
+    "missions": lambda: speed("missions", missions.as_table),
 }
 
 

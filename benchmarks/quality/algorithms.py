@@ -72,7 +72,7 @@ STEPS = {
     "even pairs": (1200, 32),
     "bucket sort": (800, 16),
     "missing duplicate": (1200, 32),
-    "reverse string": (1500, 16),
+    "reverse string": (4500, 16),
 }
 """Of each task: steps, and texts in each. An answer of one symbol teaches less, and its texts are shorter."""
 BIN = 8

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from segue.act.episodes import Batch
-from segue.act.examples import Source, together
+from segue.act.examples import Source, drawn, together
 from segue.act.follower import Follower
 from segue.act.learner import Learner, Pace
 from segue.act.policy import log_probabilities
@@ -19,17 +18,16 @@ class Cloning(Learner):
     def __init__(
         self, policy: Follower, sources: Sequence[Source], pace: Pace, *, batch: int = 64, seed: int = 0
     ) -> None:
-        """Each update draws `batch` examples, as many of each source."""
+        """Each update draws about `batch` examples, of each source by its share."""
         super().__init__({"policy": policy}, {"policy": pace}, seed=seed)
-        self.policy, self.sources, self.count = policy, sources, batch // len(sources)
+        self.policy, self.sources = policy, sources
+        self.count = round(batch / sum(one.share for one in sources))
 
     def learn(self, random: np.random.Generator) -> dict[str, float]:
-        drawn = [(one.weight, some) for one in self.sources if (some := one.draw(self.count, random)) is not None]
-        examples = together([some for _, some in drawn])
-        weights = torch.cat([torch.full((len(some),), weight) for weight, some in drawn])
+        examples = together(drawn(self.sources, self.count, random))
         self.policy.train()
         batch = examples.episodes.batch()
-        loss = cloning_loss(log_likelihood(self.policy, batch, examples.words), batch, weights)
+        loss = -log_likelihood(self.policy, batch, examples.words).sum() / batch.steps.sum()
         self.move("policy", loss)
         return {"loss": loss.item()}
 
@@ -39,8 +37,3 @@ def log_likelihood(policy: Follower, batch: Batch, words: Tensor) -> Tensor:
     followed = policy(batch.observations, batch.actions, words)
     chances = log_probabilities(followed.values[..., 0], batch.observations["choices"])
     return chances.gather(2, batch.actions[:, :, None]).squeeze(2) * batch.steps
-
-
-def cloning_loss(likely: Tensor, batch: Batch, weights: Tensor) -> Tensor:
-    """Mean negative log-likelihood over the steps, [b, t], of episodes of these weights [b]."""
-    return -(likely.sum(1) * weights).sum() / (batch.steps.sum(1) * weights).sum()

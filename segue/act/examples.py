@@ -93,10 +93,11 @@ class Replay:
 
 
 class Source(Protocol):
-    """Draws `count` examples; None where there is nothing to draw from yet."""
+    """Draws `count` examples; None where there is nothing to draw from yet. `share` is how many are wanted of it for one of
+    another."""
 
     @property
-    def weight(self) -> float: ...
+    def share(self) -> float: ...
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None: ...
 
@@ -107,7 +108,7 @@ class Shown:
 
     shown: Demonstrations
     words: Tensor
-    weight: float = 1.0
+    share: float = 1.0
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
@@ -120,7 +121,7 @@ class Made:
     """Examples that were made before: what was explored and named, or episodes without goals."""
 
     examples: Examples
-    weight: float = 1.0
+    share: float = 1.0
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         return self.examples[random.integers(len(self.examples), size=count)]
@@ -135,7 +136,7 @@ class Misaligned:
     """
 
     source: Source
-    weight: float = 1.0
+    share: float = 1.0
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         some = self.source.draw(count, random)
@@ -153,7 +154,7 @@ class Rephrased:
 
     shown: Demonstrations
     words: Tensor
-    weight: float = 1.0
+    share: float = 1.0
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
@@ -167,7 +168,7 @@ class Sampled:
     """What the policy did, with the goal that it followed."""
 
     replay: Replay
-    weight: float = 1.0
+    share: float = 1.0
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         return _drawn(self.replay.followed, count, random)
@@ -178,10 +179,16 @@ class Relabelled:
     """What the policy did, with the goal that it reached by the generator's word (hindsight)."""
 
     replay: Replay
-    weight: float = 0.5
+    share: float = 0.5
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         return _drawn(self.replay.named, count, random)
+
+
+def drawn(sources: Sequence[Source], count: int, random: np.random.Generator) -> list[Examples]:
+    """`count` times its share of each source that has any; at least two."""
+    found = [one.draw(max(2, round(count * one.share)), random) for one in sources]
+    return [some for some in found if some is not None and len(some)]
 
 
 def _drawn(portions: deque[Examples], count: int, random: np.random.Generator) -> Examples | None:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from segue.act.demonstrations import Demonstrations
-from segue.act.episodes import joined
-from segue.act.examples import Examples
+from segue.act.examples import Examples, together
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
-from segue.act.language import BEGIN, PADDING
+from segue.act.language import BEGIN
 from segue.act.policy import walk
 from segue.act.world import Task, World
+from segue.errors import InvalidInput
 
 
 def no_goal(count: int) -> Tensor:
@@ -39,10 +39,10 @@ def explored(
     batch: int = 256,
 ) -> Examples:
     """Walk from where the tasks begin, whatever they ask, and name each walk. Kept are those that the explorer ended itself, of
-    at least `least` steps. `named_at` is the temperature of the words beside the chance of z.
+    at least `least` steps. `named_at` is the temperature of the words beside the chance of z. Raises `InvalidInput` where none
+    is.
     """
-    noise = torch.Generator().manual_seed(seed)
-    walked, said = [], []
+    noise, made = torch.Generator().manual_seed(seed), []
     explorer.eval()
     goals.eval()
     for first in range(0, len(tasks), batch):
@@ -50,11 +50,14 @@ def explored(
         episodes = walk(explorer, world, some, no_goal(len(some)), generator=noise, temperature=temperature)
         episodes = episodes[episodes.ended & (episodes.lengths >= least)]
         if len(episodes):
-            walked.append(episodes)
-            said.append(goals.say(episodes.batch(), generator=noise, temperature=named_at))
-    longest = max(words.shape[1] for words in said)
-    rows = [torch.nn.functional.pad(words, (0, longest - words.shape[1]), value=PADDING) for words in said]
-    return Examples(joined(walked), torch.cat(rows))
+            made.append(Examples(episodes, goals.say(episodes.batch(), generator=noise, temperature=named_at)))
+    if not made:
+        raise InvalidInput(
+            f"None of {len(tasks)} walks without a goal ended by itself after {least} steps or more.",
+            expected="an explorer that was trained in such a world",
+            fix="train it for longer, or walk more often",
+        )
+    return together(made)
 
 
 def shuffled(examples: Examples, *, seed: int = 0) -> Examples:

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Batch
-from segue.act.examples import Source, together, trimmed
+from segue.act.examples import Source, drawn, together, trimmed
 from segue.act.follower import Reader
 from segue.act.language import BEGIN, END, PADDING, UNKNOWN
 from segue.act.learner import Learner, Pace
@@ -203,12 +203,16 @@ class Naming(Learner):
         seed: int = 0,
     ) -> None:
         super().__init__({"goals": goals}, {"goals": pace}, seed=seed)
-        self.goals, self.sources, self.count, self.free = goals, sources, batch // len(sources), free
+        self.goals, self.sources, self.count, self.free = (
+            goals,
+            sources,
+            round(batch / sum(one.share for one in sources)),
+            free,
+        )
         self.rise = annealed * pace.updates
 
     def learn(self, random: np.random.Generator) -> dict[str, float]:
-        drawn = [some for one in self.sources if (some := one.draw(self.count, random)) is not None]
-        examples = together(drawn)
+        examples = together(drawn(self.sources, self.count, random))
         self.goals.train()
         bound = self.goals.bound(examples.episodes.batch(), examples.words, free=self.free)
         weight = min(1.0, (self.updates + 1) / self.rise)

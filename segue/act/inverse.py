@@ -2,8 +2,8 @@
 
 Zhou and Small, "Inverse Reinforcement Learning with Natural Language Goals", AAAI 2021. In each update the policy walks,
 following goals of the demonstrations; the generator, if there is one, names what it did; the discriminator learns from its
-sources; the critics learn the rewards of now; the policy follows the critics. Where we differ: the likelihood of the positive
-examples stays beside the critics, as the paper clones before and not during.
+sources; the critics learn the rewards of now; the policy follows their slow copies, which are without dropout. Where we differ:
+the likelihood of the positive examples stays beside the critics, as the paper clones before and not during.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.act.cloning import cloning_loss
 from segue.act.episodes import Batch
-from segue.act.examples import Examples, Replay, Sampled, Source, together, trimmed
+from segue.act.examples import Examples, Replay, Sampled, Source, drawn, together, trimmed
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
 from segue.act.learner import Learner, Pace
@@ -129,17 +128,13 @@ class InverseLearning(Learner):
         self.replay.add(Examples(episodes, words), named)
 
     def _discriminate(self, random: np.random.Generator) -> dict[str, float]:
-        sides = [
-            [(one.weight, some) for one in side if (some := one.draw(self.settings.batch, random)) is not None]
-            for side in (self.positives, self.negatives)
-        ]
+        sides = [drawn(side, self.settings.batch, random) for side in (self.positives, self.negatives)]
         if not all(sides):
             return {}
-        examples = together([some for side in sides for _, some in side])
-        weights = torch.cat([_shared(side) for side in sides])
-        positive = torch.cat(
-            [torch.full((sum(len(some) for _, some in side),), 1.0 - at) for at, side in enumerate(sides)]
-        )
+        examples = together([some for side in sides for some in side])
+        counts = [sum(len(some) for some in side) for side in sides]
+        positive = torch.cat([torch.ones(counts[0]), torch.zeros(counts[1])])
+        weights = torch.cat([torch.full((count,), 1 / count) for count in counts])
         batch = examples.episodes.batch()
         self.policy.eval()
         with torch.no_grad():
@@ -152,9 +147,8 @@ class InverseLearning(Learner):
         return {"discriminator": loss.item(), "told apart": (right.sum() / batch.steps.sum()).item()}
 
     def _act(self, random: np.random.Generator) -> dict[str, float]:
-        positive = [(one.weight, some) for one in self.positives if (some := one.draw(self.settings.batch, random))]
-        followed = Sampled(self.replay).draw(self.settings.batch, random)
-        examples = together([some for _, some in positive] + ([followed] if followed else []))
+        positive = drawn(self.positives, self.settings.batch, random)
+        examples = together([*positive, *drawn([Sampled(self.replay)], self.settings.batch, random)])
         batch, settings = examples.episodes.batch(), self.settings
         choices = batch.observations["choices"]
         self.reward.eval()
@@ -176,11 +170,10 @@ class InverseLearning(Learner):
         seen = {"critics": critics.item(), "reward": _mean(rewards.taken(batch), batch).item()}
         if self.updates < settings.alone + settings.ahead:
             return seen
-        weights = torch.zeros(len(examples))
-        shown = torch.cat([torch.full((len(some),), weight) for weight, some in positive])
-        weights[: len(shown)] = shown
-        cloning = cloning_loss(_taken(log_policy, batch) * batch.steps, batch, weights)
-        actor = policy_loss(log_policy, worth.detach(), batch, temperature=settings.temperature)
+        count = sum(len(some) for some in positive)
+        likely = _taken(log_policy, batch)[:count] * batch.steps[:count]
+        cloning = -likely.sum() / batch.steps[:count].sum()
+        actor = policy_loss(log_policy, later, batch, temperature=settings.temperature)
         self.move("policy", settings.actor * actor + settings.cloning * cloning)
         return seen | {"actor": actor.item(), "cloning": cloning.item()}
 
@@ -195,9 +188,3 @@ def _taken(of_actions: Tensor, batch: Batch) -> Tensor:
 
 def _mean(values: Tensor, batch: Batch) -> Tensor:
     return (values * batch.steps).sum() / batch.steps.sum()
-
-
-def _shared(side: Sequence[tuple[float, Examples]]) -> Tensor:
-    """Weights of a side's examples: 1 in all, each source by its own weight."""
-    each = torch.cat([torch.full((len(some),), weight / max(1, len(some))) for weight, some in side])
-    return each / each.sum()

@@ -110,3 +110,5 @@ def test_what_is_explored_has_names(little: Little) -> None:
     mixed = shuffled(made)
     assert sorted(map(tuple, mixed.words.tolist())) == sorted(map(tuple, made.words.tolist()))
     assert not torch.equal(mixed.words, made.words)
+    with pytest.raises(InvalidInput, match="ended by itself"):
+        explored(explorer.policy, little.generator(), little.world, little.walks, least=9)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import FULL, SMOKE
+from tests.act.room_files import room_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -171,9 +172,11 @@ def test_runs(module: str, tmp_path: Path) -> None:
         arguments += ["--data", str(_translations(tmp_path / "data")), "--work", str(tmp_path / "work")]
     if module.endswith("linear_finetuning"):
         arguments += ["--data", str(_clothes(tmp_path / "data")), "--work", str(tmp_path / "work")]
+    if module.endswith("instructions"):
+        arguments += ["--data", str(room_files(tmp_path / "data", walks=60)), "--work", str(tmp_path / "work")]
     if module.endswith("slim"):
         arguments += ["--data", str(_titles(tmp_path / "data")), "--work", str(tmp_path / "work")]
-    if module.endswith(("million", "rerankers", "algorithms")):
+    if module.endswith(("million", "rerankers", "algorithms", "missions")):
         arguments += ["--work", str(tmp_path / "work")]
     run = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False

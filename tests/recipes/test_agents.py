@@ -1,6 +1,5 @@
 """Agents from the command line and from Python: from files, from generated houses, from your own demonstrations."""
 
-import gzip
 import json
 import math
 from pathlib import Path
@@ -14,13 +13,11 @@ from segue import artifact
 from segue.act import agent
 from segue.act.demonstrations import demonstrations
 from segue.act.grounds import Ground, of_furnished, of_your_own
-from segue.act.worlds.furnished.houses import furnished
-from segue.act.worlds.furnished.instructions import walks_in
-from segue.act.worlds.graphs import NOWHERE
 from segue.cli import main
 from segue.errors import InvalidInput
 from segue.recipes.tensorboard import writing
 from segue.recipes.train_agent import Plan, train_agent
+from tests.act.room_files import room_files
 
 SHORT = Plan(cloning=4, naming=4, exploring=4, inverse=4, width=16, dropout=0.0, judged=2)
 
@@ -36,43 +33,7 @@ def ground() -> Ground:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Generated houses in the files of Room-to-Room."""
-    folder = tmp_path_factory.mktemp("r2r")
-    built = furnished(9, seed=5)
-    graphs = built.graphs
-    (folder / "connectivity").mkdir()
-    seen: dict[str, dict[str, Any]] = {}
-    for number, house in enumerate(graphs.houses):
-        inside = np.flatnonzero(graphs.house == number)
-        views = []
-        for here in inside:
-            x, y, z = graphs.positions[here].tolist()
-            joined = np.isin(inside, graphs.ways[here][graphs.ways[here] != NOWHERE])
-            views.append(
-                {
-                    "image_id": graphs.places[here],
-                    "pose": [1, 0, 0, x, 0, 1, 0, y, 0, 0, 1, z, 0, 0, 0, 1],
-                    "included": True,
-                    "unobstructed": joined.tolist(),
-                }
-            )
-            names = [graphs.names[one] for one in graphs.around[here] if one]
-            seen.setdefault(house, {})[graphs.places[here]] = {str(at): [name, [at]] for at, name in enumerate(names)}
-        (folder / "connectivity" / f"{house}_connectivity.json").write_text(json.dumps(views))
-    (folder / "objects.json.gz").write_bytes(gzip.compress(json.dumps(seen).encode()))
-    for split, seed in (("train", 1), ("val_unseen", 2)):
-        entries = [
-            {
-                "scan": graphs.houses[graphs.house[walk.start]],
-                "heading": walk.heading,
-                "path": [graphs.places[place] for place in walk.path],
-                "instructions": [walk.instruction],
-                "path_id": at,
-            }
-            for at, walk in enumerate(walks_in(built, 90, seed=seed))
-        ]
-        (folder / f"R2R_{split}.json").write_text(json.dumps(entries))
-    return folder
+    return room_files(tmp_path_factory.mktemp("r2r"))
 
 
 @pytest.fixture(scope="module")

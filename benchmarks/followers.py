@@ -1,0 +1,258 @@
+"""Agents for the benchmark `instructions`: what all arms begin with, and each arm's own learner."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from segue.act.agent import Build
+from segue.act.cloning import Cloning
+from segue.act.course import Course, train
+from segue.act.examples import (
+    Examples,
+    Made,
+    Misaligned,
+    Relabelled,
+    Rephrased,
+    Replay,
+    Sampled,
+    Shown,
+    Source,
+    trimmed,
+)
+from segue.act.exploring import without_goals
+from segue.act.follower import Follower
+from segue.act.goals import GoalGenerator, Naming, rephrasings
+from segue.act.grounds import Ground
+from segue.act.inverse import InverseLearning, Practice, Settings, begun
+from segue.act.learner import Learner, Pace
+from segue.act.policy import follow, walk
+from segue.act.reward import Reward
+from segue.act.world import Task, World
+
+POLICY_RATE = 3e-4
+LONGEST = 50
+"""Words of an instruction in training; one in 25 is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Updates of each part; `batch` of cloning and naming."""
+
+    cloning: int = 1500
+    naming: int = 1200
+    exploring: int = 400
+    alone: int = 500
+    ahead: int = 50
+    together: int = 500
+    adapting: int = 400
+    batch: int = 64
+    each: int = 24
+    width: int = 128
+    dropout: float = 0.3
+
+    @property
+    def inverse(self) -> int:
+        """Updates of an arm of inverse learning."""
+        return self.alone + self.ahead + self.together
+
+    def scaled(self, times: float) -> "Lengths":
+        """The same with so many times the updates."""
+        parts = ("cloning", "naming", "exploring", "alone", "ahead", "together", "adapting")
+        return replace(self, **{part: max(2, round(times * getattr(self, part))) for part in parts})
+
+
+@dataclass(frozen=True)
+class Field:
+    """A world to learn in: what is learned from, what chooses, and sets of tasks that are tested on."""
+
+    ground: Ground
+    tests: Mapping[str, Sequence[Task]]
+
+    @cached_property
+    def build(self) -> Build:
+        return Build.of(self.ground.shown.instructions, self.ground.sees, self.ground.names)
+
+    @cached_property
+    def words(self) -> Tensor:
+        return self.build.vocabulary.ids(self.ground.shown.instructions, longest=LONGEST)
+
+    @property
+    def world(self) -> World[Any]:
+        assert self.ground.world is not None
+        return self.ground.world
+
+    def judged(self, policy: Follower) -> dict[str, dict[str, list[float]]]:
+        """Every measure of every task of every test."""
+        found = {
+            name: follow(policy, self.build.vocabulary, self.world, tasks)[1] for name, tasks in self.tests.items()
+        }
+        return {
+            name: {measure: [round(float(one), 4) for one in values] for measure, values in measures.items()}
+            for name, measures in found.items()
+        }
+
+    def held(self, policy: Follower) -> dict[str, float]:
+        """Mean success on the tasks that are held out: what chooses."""
+        found = follow(policy, self.build.vocabulary, self.world, self.ground.held)[1]
+        return {"success": float(found["success"].mean())}
+
+
+class Seed:
+    """The arms of one seed, each trained once and kept in `folder`; stopped in between, each goes on."""
+
+    def __init__(self, field: Field, lengths: Lengths, seed: int, folder: Path) -> None:
+        self.field, self.lengths, self.seed, self.folder = field, lengths, seed, folder
+        self.build = replace(field.build, width=lengths.width, dropout=lengths.dropout)
+        self.shown = Shown(field.ground.shown, field.words)
+
+    @cached_property
+    def cloned(self) -> Follower:
+        """What every arm begins with."""
+        policy = self._new()
+        learner = Cloning(policy, [self.shown], Pace(self.lengths.cloning), batch=self.lengths.batch, seed=self.seed)
+        self._taught("cloning", learner, self.lengths.cloning, policy)
+        return policy.eval()
+
+    @cached_property
+    def explorer(self) -> Follower:
+        policy = self._new()
+        blind = [Made(without_goals(self.field.ground.shown))]
+        learner = Cloning(policy, blind, Pace(self.lengths.exploring), batch=self.lengths.batch, seed=self.seed)
+        self._taught("exploring", learner, self.lengths.exploring, None)
+        return policy.eval()
+
+    @cached_property
+    def goals(self) -> GoalGenerator:
+        return self._generator("naming", None)
+
+    @cached_property
+    def plain(self) -> GoalGenerator:
+        return self._generator("plain naming", 0)
+
+    def continued(self, name: str, sources: Sequence[Source]) -> Follower:
+        """Cloned on, for as many updates as an arm of inverse learning moves its policy, at the same rates and batches."""
+        policy, lengths = deepcopy(self.cloned), self.lengths
+        pace, batch = (
+            Pace(lengths.together, rate=POLICY_RATE, warmup=50),
+            round(lengths.each * sum(one.share for one in sources)),
+        )
+        learner = Cloning(policy, sources, pace, batch=batch, seed=self.seed)
+        self._taught(name, learner, lengths.together, policy)
+        return policy.eval()
+
+    def inverse(self, name: str, arm: "Arm") -> tuple[Follower, Reward]:
+        """Inverse reinforcement learning by the sources of an arm."""
+        lengths, ground = self.lengths, self.field.ground
+        generator = {"": None, "variational": self.goals, "plain": self.plain}[arm.generator] if arm.generator else None
+        replay = Replay(60)
+        positives: list[Source] = [self.shown]
+        if arm.rephrased:
+            positives.append(Rephrased(ground.shown, self.said(arm.generator), 0.5))
+        if arm.relabelled:
+            positives.append(Relabelled(replay, 0.5))
+        negatives: list[Source] = [Sampled(replay)]
+        if arm.misaligned:
+            negatives += [Misaligned(source, source.share) for source in positives]
+        networks = begun(deepcopy(self.cloned), generator=generator if arm.relabelled else None)
+        learner = InverseLearning(
+            networks,
+            positives,
+            negatives,
+            replay,
+            Pace(lengths.inverse, rate=1e-3, warmup=50),
+            practice=Practice(self.field.world, ground.tasks, self.field.words),
+            settings=Settings(batch=lengths.each, walks=lengths.each, alone=lengths.alone, ahead=lengths.ahead),
+            seed=self.seed,
+        )
+        learner.paces["policy"] = Pace(lengths.inverse, rate=POLICY_RATE, warmup=50)
+        self._taught(name, learner, lengths.inverse, networks.policy)
+        return networks.policy.eval(), networks.reward.eval()
+
+    def said(self, generator: str) -> Tensor:
+        """Every goal in four other wordings."""
+        file = self.folder / f"rephrasings by {generator}.safetensors"
+        if not file.exists():
+            goals = self.plain if generator == "plain" else self.goals
+            words = rephrasings(goals, self.field.ground.shown, self.field.words, seed=self.seed)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_file({"words": words.contiguous()}, file)
+        return load_file(file)["words"]
+
+    def relabelled(self, count: int) -> Examples:
+        """What the cloned policy does on its training tasks, by the generator's names: for cloning with a generator."""
+        noise, chance = torch.Generator().manual_seed(self.seed), np.random.default_rng(self.seed)
+        chosen = chance.integers(len(self.field.ground.tasks), size=count)
+        tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.words[torch.from_numpy(chosen)]
+        episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
+        return Examples(episodes, self.goals.say(episodes.batch(), generator=noise, temperature=0.3))
+
+    def adapted(self, name: str, begins: Follower, made: Examples | None) -> Follower:
+        """A policy cloned on, on demonstrations and what was made, in equal parts; on demonstrations alone where nothing
+        was."""
+        policy, lengths = deepcopy(begins), self.lengths
+        sources: list[Source] = [self.shown, Made(made)] if made else [self.shown]
+        learner = Cloning(
+            policy, sources, Pace(lengths.adapting, rate=5e-4, warmup=50), batch=lengths.batch, seed=self.seed
+        )
+        self._taught(name, learner, lengths.adapting, None)
+        return policy.eval()
+
+    def _new(self) -> Follower:
+        torch.manual_seed(self.seed)
+        return self.build.follower()
+
+    def _generator(self, name: str, latent: int | None) -> GoalGenerator:
+        torch.manual_seed(self.seed)
+        goals = self.build.generator(latent=latent)
+        naming = Naming(goals, [self.shown], Pace(self.lengths.naming), batch=self.lengths.batch, seed=self.seed)
+        self._taught(name, naming, self.lengths.naming, None)
+        return goals.eval()
+
+    def _taught(self, name: str, learner: Learner, updates: int, policy: Follower | None) -> Course:
+        """The policy, where there is one, as it was best in the houses held out; otherwise as it was last. Of two processes
+        that want the same part one waits."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / f"{name}.lock"):
+            return self._train(name, learner, updates, policy)
+
+    def _train(self, name: str, learner: Learner, updates: int, policy: Follower | None) -> Course:
+        return train(
+            learner,
+            updates,
+            judge=(lambda: self.field.held(policy)) if policy is not None else None,
+            by="success",
+            every=min(100, updates),
+            folder=self.folder / name,
+            progress=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What an arm of inverse learning has of the method; `generator` is empty, `variational` or `plain`."""
+
+    generator: str = ""
+    rephrased: bool = False
+    relabelled: bool = False
+    misaligned: bool = False
+
+
+OURS = Arm("variational", rephrased=True, relabelled=True, misaligned=True)
+INVERSE = {
+    "adversarial, goals": Arm(),
+    "adversarial, hindsight": Arm("plain", relabelled=True),
+    "ours": OURS,
+    "ours without misaligned goals": replace(OURS, misaligned=False),
+    "ours without rephrasing": replace(OURS, rephrased=False),
+    "ours without relabelling": replace(OURS, relabelled=False),
+    "ours without the latent": replace(OURS, generator="plain"),
+}

@@ -1,0 +1,351 @@
+"""Does inverse reinforcement learning with language goals follow instructions in places that it has not seen?
+
+Question: from demonstrations in 15 houses of Room-to-Room (without pixels: how ways lie, and the names of what is seen), how
+often does an agent stop within 3 m of the goal in houses that it knows (val_seen, of these 15) and in 11 that it does not
+(val_unseen)? Arms, all begun from one cloned policy a seed and moved for equally many updates: behavioural cloning; cloning
+with a generator (its rephrasings, and its names of what the cloned policy did); adversarial inverse learning with goals; the
+same with a deterministic hindsight generator; ours (misaligned goals, rephrasing, relabelling, a variational generator), and
+ours without each of these. Self-supervision: ours goes on from its own walks in the unseen houses, named by the generator,
+without any instruction of these; controls: extra training, walks in *seen* houses, *shuffled* goals in the unseen ones; and
+without the learned explorer: shortest walks. With --all-houses the arms cloning and ours learn in all training houses but six.
+Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
+Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
+unseen houses; against the cloned policy's likelihood. Generator: negative log-likelihood a word of held-out houses
+(importance-weighted, 32 draws) against a plain one, and how many different names it has for a walk in ten. Claims:
+`shared/systems/act.md` of the design: unseen ≥ 1.17 × the best baseline, seen ≥ 1.14 ×; self-supervision ≥ 1.2 × its start and
+≥ 1.1 × every control; all houses ≥ 40 % unseen, SPL ≥ 36; reward ≥ .80 and .05 above the likelihood; generator within .05 with
+twice the names; every ablation ≤ ours. Intervals: 95 %, paired bootstrap over paths, seeds of one path together.
+
+    python -m benchmarks.quality.instructions [--data DIR] [--seeds N] [--arms …] [--all-houses] [--work DIR] [--out DIR]
+
+Resumable: every part of every seed is kept in --work. Two processes share the arms.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib import pyplot
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
+from benchmarks.record import DATA, publish
+from benchmarks.runs import arguments, finished, run_all
+from segue.act.cloning import log_likelihood
+from segue.act.examples import Examples, Made, Rephrased, Source
+from segue.act.exploring import explored, shuffled
+from segue.act.follower import Follower
+from segue.act.goals import GoalGenerator
+from segue.act.grounds import Ground, along, of_room_to_room
+from segue.act.reward import Reward
+from segue.act.worlds import room_to_room
+from segue.act.worlds.graphs import Graphs
+from segue.act.worlds.walks import Houses, Walk
+from segue.evolve.intervals import Interval, bootstrap
+
+Job = tuple[str, int]
+CLONING, WITH_GENERATOR, GENERATOR = "behavioural cloning", "cloning with a generator", "generator"
+BASELINES = (CLONING, "adversarial, goals", "adversarial, hindsight")
+OURS, ADAPTED = "ours", "ours, self-supervised"
+CONTROLS = ("extra training", "walks in seen houses", "shuffled goals", "shortest walks")
+ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS)
+
+
+def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    torch.set_num_threads(1)
+    arm, number = job
+    field = _field(chosen.data, None if chosen.all_houses else chosen.houses, chosen.most)
+    seed = Seed(field, chosen.lengths, number, chosen.work / _kind(chosen) / f"seed-{number}")
+    if arm == GENERATOR:
+        named = _named(field, seed)
+        return named, f"{named['variational']['a word']:.3f} nats a word, plain {named['plain']['a word']:.3f}"
+    policy, reward = _arm(arm, field, seed, chosen)
+    result: dict[str, Any] = field.judged(policy)
+    if reward is not None:
+        result["reward"] = _told_apart(field, reward, seed.cloned)
+    success = [100 * float(np.mean(result[where]["success"])) for where in ("seen", "unseen")]
+    return result, f"seen {success[0]:.1f}, unseen {success[1]:.1f} %"
+
+
+def _arm(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> tuple[Follower, Reward | None]:
+    if arm == CLONING:
+        return seed.continued(arm, [seed.shown]), None
+    if arm == WITH_GENERATOR:
+        made = Made(seed.relabelled(chosen.explored), 0.5)
+        sources: list[Source] = [seed.shown, Rephrased(field.ground.shown, seed.said("variational"), 0.5), made]
+        return seed.continued(arm, sources), None
+    if arm in INVERSE:
+        return seed.inverse(arm, INVERSE[arm])
+    begins = seed.inverse(OURS, INVERSE[OURS])[0]
+    return seed.adapted(arm, begins, _made(arm, field, seed, chosen.explored)), None
+
+
+def _made(arm: str, field: Field, seed: Seed, count: int) -> Examples | None:
+    """What the policy goes on with beside its demonstrations; nothing of the unseen houses but their graphs is looked at."""
+    if arm == "extra training":
+        return None
+    graphs = _graphs(field)
+    walks = _walks(field, "seen") if arm == "walks in seen houses" else _walks(field, "unseen")
+    places = np.flatnonzero(np.isin(graphs.house, np.unique(graphs.house[[walk.start for walk in walks]])))
+    chance = np.random.default_rng(seed.seed)
+    starts = [
+        Walk("", int(at), float(turn), (int(at),))
+        for at, turn in zip(chance.choice(places, count), chance.uniform(0, 2 * np.pi, count), strict=True)
+    ]
+    if arm == "shortest walks":
+        return _shortest(field, seed, starts, chance)
+    made = explored(seed.explorer, seed.goals, field.world, starts, seed=seed.seed)
+    return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
+
+
+def _shortest(field: Field, seed: Seed, starts: Sequence[Walk], chance: np.random.Generator) -> Examples:
+    """Shortest ways to places four to six ways off, as Room-to-Room's paths are."""
+    graphs, walks = _graphs(field), []
+    for start in starts:
+        inside = np.flatnonzero(graphs.house == graphs.house[start.start])
+        for there in chance.permutation(inside)[:20].tolist():
+            path = tuple(graphs.shortest(start.start, there)) if np.isfinite(_far(field, start.start, there)) else ()
+            if 5 <= len(path) <= 7:
+                walks.append(Walk("", start.start, start.heading, path))
+                break
+    shown = along(_graphs(field), walks)
+    episodes = shown.episodes[shown.shown]
+    noise = torch.Generator().manual_seed(seed.seed)
+    return Examples(episodes, seed.goals.say(episodes.batch(), generator=noise, temperature=0.3))
+
+
+def _far(field: Field, here: int, there: int) -> float:
+    return float(_graphs(field).distance(np.asarray(here), np.asarray(there)))
+
+
+def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, float]:
+    """The reward, and the cloned policy's likelihood, of the true instruction against one of another path in the same house."""
+    shown = along(_graphs(field), _walks(field, "unseen"))
+    words = field.build.vocabulary.ids(shown.instructions, longest=LONGEST)
+    house = _graphs(field).house[[walk.start for walk in _walks(field, "unseen")]]
+    chance = np.random.default_rng(0)
+    others = [np.flatnonzero((house == house[at]) & (shown.shown != shown.shown[at])) for at in range(len(shown))]
+    rows = np.asarray([at for at, there in enumerate(others) if len(there)])
+    other = np.asarray([chance.choice(others[at]) for at in rows])
+    found: dict[str, list[NDArray[np.float64]]] = {"reward": [], "likelihood": []}
+    with torch.inference_mode():
+        for said in (rows, other):
+            parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 300))
+            batches = [(shown.episodes.batch(shown.shown[rows[part]]), words[said[part]]) for part in parts]
+            found["reward"].append(np.concatenate([reward.score(*one).numpy() for one in batches]))
+            likely = [log_likelihood(cloned, *one).sum(1).numpy() for one in batches]
+            found["likelihood"].append(np.concatenate(likely))
+    return {name: _area(*scores) for name, scores in found.items()} | {
+        f"{name}, pairs": float((right > wrong).mean()) for name, (right, wrong) in found.items()
+    }
+
+
+def _area(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
+    ranks = rankdata(np.concatenate([right, wrong]))[: len(right)]
+    return float((ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong)))
+
+
+def _named(field: Field, seed: Seed) -> dict[str, Any]:
+    aside = field.ground.aside
+    words = field.build.vocabulary.ids(aside.instructions, longest=LONGEST)
+    return {
+        "variational": _generator(seed.goals, field, aside.shown, words),
+        "plain": _generator(seed.plain, field, aside.shown, words),
+    }
+
+
+def _generator(goals: GoalGenerator, field: Field, shown: NDArray[np.int64], words: torch.Tensor) -> dict[str, float]:
+    episodes, noise = field.ground.aside.episodes, torch.Generator().manual_seed(0)
+    likely, count = 0.0, 0
+    with torch.inference_mode():
+        for part in np.array_split(np.arange(len(shown)), max(1, len(shown) // 200)):
+            bound = goals.log_likelihood(episodes.batch(shown[part]), words[part], generator=noise)
+            likely, count = likely + float(bound.likelihood.sum()), count + int(bound.words.sum())
+    ten = np.repeat(np.arange(min(100, len(episodes))), 10)
+    said = goals.say(episodes.batch(ten), generator=noise).numpy().reshape(len(ten) // 10, 10, -1)
+    return {"a word": -likely / count, "names in ten": float(np.mean([len(np.unique(ways, axis=0)) for ways in said]))}
+
+
+@cache
+def _field(folder: Path, houses: int | None, most: int | None) -> Field:
+    """Room-to-Room with so many of its training houses; `most` cuts what is tested on and what chooses, for a smoke setting."""
+    ground = of_room_to_room(folder, houses=houses)
+    graphs = _houses(ground).graphs
+    if most:
+        held = list(ground.held)[:most]
+        ground = replace(ground, held=held, aside=along(graphs, cast(Sequence[Walk], held)))
+    inside = set(graphs.house[[walk.start for walk in cast(Sequence[Walk], ground.tasks)]].tolist())
+    seen = room_to_room.walks(folder / "R2R_val_seen.json", graphs)
+    unseen = room_to_room.walks(folder / "R2R_val_unseen.json", graphs)
+    known = [walk for walk in seen if graphs.house[walk.start] in inside]
+    return Field(ground, {"seen": known[:most], "unseen": unseen[:most]})
+
+
+def _houses(ground: Ground) -> Houses:
+    assert isinstance(ground.world, Houses)
+    return ground.world
+
+
+def _graphs(field: Field) -> Graphs:
+    return _houses(field.ground).graphs
+
+
+def _walks(field: Field, test: str) -> Sequence[Walk]:
+    return cast(Sequence[Walk], field.tests[test])
+
+
+def _kind(chosen: argparse.Namespace) -> str:
+    return "all houses" if chosen.all_houses else f"{chosen.houses} houses"
+
+
+def run_file(job: Job, chosen: argparse.Namespace) -> Path:
+    return Path(chosen.work) / _kind(chosen) / "runs" / f"{job[0].replace(' ', '-').replace(',', '')}-{job[1]}.json"
+
+
+def gather(chosen: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Means over seeds and paths, ratios to what each claim compares with, and every seed."""
+    runs: dict[str, dict[int, dict[str, Any]]] = {}
+    for (arm, number), run in finished(jobs, run_file, chosen):
+        runs.setdefault(arm, {})[number] = run
+    generator = runs.pop(GENERATOR, {})
+    arms = {arm: _row(of) for arm, of in runs.items()}
+    return {
+        "houses": _kind(chosen),
+        "lengths": asdict(chosen.lengths),
+        "generator": {str(number): run for number, run in generator.items()},
+        "arms": arms,
+        "claims": _claims(runs),
+    }
+
+
+def _row(of: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"seeds": sorted(of)}
+    for where in ("seen", "unseen"):
+        for measure in ("success", "spl"):
+            row[f"{where} {measure}"] = _shown(bootstrap(lambda mean: mean, _cases(of, where, measure)))
+        row[f"{where} by seed"] = [round(float(np.mean(of[number][where]["success"])), 4) for number in sorted(of)]
+    if rewards := [run["reward"] for run in of.values() if "reward" in run]:
+        row["reward"] = {name: round(float(np.mean([one[name] for one in rewards])), 4) for name in rewards[0]}
+    return row
+
+
+def _cases(of: Mapping[int, Mapping[str, Any]], where: str, measure: str) -> NDArray[np.float64]:
+    """The mean over seeds of each path."""
+    mean: NDArray[np.float64] = np.mean([run[where][measure] for run in of.values()], axis=0)
+    return mean
+
+
+def _claims(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, Any]:
+    found = {}
+
+    def ratio(name: str, arm: str, others: Sequence[str], where: str, target: float) -> None:
+        there = [other for other in others if other in runs and set(runs[other]) >= set(runs.get(arm, {0: {}}))]
+        if arm not in runs or not there:
+            return
+        one = _cases(runs[arm], where, "success")
+        seeds = set(runs[arm])
+        by = {other: _cases({at: runs[other][at] for at in seeds}, where, "success") for other in there}
+        best = max(by, key=lambda other: by[other].mean())
+        interval = bootstrap(lambda mean, base: mean / base, one, by[best])
+        found[name] = {"against": best, "target": target, **_shown(interval)}
+
+    for where, target in (("unseen", 1.17), ("seen", 1.14)):
+        ratio(f"ours, {where}", OURS, BASELINES, where, target)
+        ratio(f"ours, {where}, against cloning with a generator too", OURS, (*BASELINES, WITH_GENERATOR), where, 1.0)
+    ratio("self-supervision, unseen, of its start", ADAPTED, (OURS,), "unseen", 1.2)
+    for control in CONTROLS:
+        ratio(f"self-supervision, unseen, of {control}", ADAPTED, (control,), "unseen", 1.1)
+    for ablation in INVERSE:
+        if ablation.startswith("ours without"):
+            ratio(f"ours, unseen, of {ablation}", OURS, (ablation,), "unseen", 1.0)
+    return found
+
+
+def _shown(interval: Interval) -> dict[str, float]:
+    return {"value": round(interval.value, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
+
+
+def as_table(result: Mapping[str, Any]) -> str:
+    lines = ["| arm | unseen, % | SPL | seen, % | SPL | reward, area | seeds |", "|---|---|---|---|---|---|---|"]
+    for arm, row in result["arms"].items():
+        cells = [_percent(row[f"{where} {measure}"]) for where in ("unseen", "seen") for measure in ("success", "spl")]
+        area = f"{row['reward']['reward']:.3f} ({row['reward']['likelihood']:.3f})" if "reward" in row else ""
+        lines.append(f"| {arm} | {' | '.join(cells)} | {area} | {len(row['seeds'])} |")
+    lines += [
+        "",
+        "Reward, area under the curve: of the learned reward, in brackets of the cloned policy's likelihood.",
+        "",
+    ]
+    lines += ["| claim | against | target | measured | |", "|---|---|---|---|---|"]
+    for name, one in result["claims"].items():
+        met = "yes" if one["value"] >= one["target"] else "no"
+        lines.append(
+            f"| {name} | {one['against']} | {one['target']:.2f} × | {one['value']:.3f} × "
+            f"({one['low']:.3f}–{one['high']:.3f}) | {met} |"
+        )
+    for number, run in result["generator"].items():
+        one, plain = run["variational"], run["plain"]
+        lines += [
+            "",
+            f"Generator, seed {number}: {one['a word']:.3f} nats a word and {one['names in ten']:.1f} names in ten; "
+            f"plain {plain['a word']:.3f} and {plain['names in ten']:.1f}.",
+        ]
+    return "\n".join(lines)
+
+
+def _percent(one: Mapping[str, float]) -> str:
+    return f"{100 * one['value']:.1f} ({100 * one['low']:.1f}–{100 * one['high']:.1f})"
+
+
+def draw(result: Mapping[str, Any], file: Path) -> None:
+    """Success of every arm in seen and unseen houses."""
+    mpl.use("Agg")
+    arms = list(result["arms"])[::-1]
+    figure, panel = pyplot.subplots(figsize=(9, 0.45 * len(arms) + 1.5))
+    for offset, where, colour in ((0.18, "seen", "tab:blue"), (-0.18, "unseen", "tab:orange")):
+        rows = [result["arms"][arm][f"{where} success"] for arm in arms]
+        ends = [
+            [100 * (row["value"] - row["low"]) for row in rows],
+            [100 * (row["high"] - row["value"]) for row in rows],
+        ]
+        at = np.arange(len(arms)) + offset
+        panel.barh(at, [100 * row["value"] for row in rows], 0.34, xerr=ends, color=colour, label=where)
+    panel.set(yticks=np.arange(len(arms)), yticklabels=arms, xlabel="walks that stopped within 3 m of their goal, %")
+    panel.legend()
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    options = arguments(
+        __doc__,
+        data="Room-to-Room (connectivity, R2R_*.json, objects.json.gz)",
+        collections=(),
+        work="/tmp/segue-instructions",
+    )
+    options.set_defaults(data=DATA / "act" / "r2r", seeds=3, processes=1)
+    options.add_argument("--arms", nargs="+", choices=ARMS, help="[all; with --all-houses cloning and ours]")
+    options.add_argument("--houses", type=int, default=15, help="to learn in")
+    options.add_argument("--all-houses", action="store_true", help="learn in all training houses but six")
+    options.add_argument("--explored", type=int, default=4000, help="walks of its own")
+    options.add_argument("--updates", type=float, default=1.0, help="times the updates of every part")
+    options.add_argument("--most", type=int, help="instructions of each set that is tested on  [all]")
+    chosen = options.parse_args()
+    chosen.lengths = Lengths().scaled(chosen.updates)
+    arms = chosen.arms or ((GENERATOR, CLONING, OURS) if chosen.all_houses else ARMS)
+    jobs = [(arm, number) for number in range(chosen.seeds) for arm in arms]
+    run_all(jobs, one_run, run_file, chosen)
+    name = "instructions_all_houses" if chosen.all_houses else "instructions"
+    publish(name, gather(chosen, jobs), chosen.out, table=as_table, draw=draw)
+
+
+if __name__ == "__main__":
+    main()
