@@ -151,7 +151,7 @@ def train_agent(
     inverse = InverseLearning(
         networks,
         positives,
-        [Sampled(replay), *(Misaligned(one, one.weight) for one in positives)],
+        [Sampled(replay), *(Misaligned(one, one.share) for one in positives)],
         replay,
         pace,
         practice=_practice(ground, build),

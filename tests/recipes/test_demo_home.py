@@ -1,9 +1,11 @@
 """The demo's agent: what it learns from, and that it goes live while the store is served."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from segue.act.worlds.walks import Houses, Walk
 from segue.engine import Engine
 from segue.recipes import demo, demo_home
 from segue.recipes.demo_home import PARTS, act, ground
@@ -20,14 +22,15 @@ def folder(engine: Engine) -> Path:
 
 def test_no_two_parts_share_a_way() -> None:
     learned, tried = ground(houses=2, walks=60, own=80, wordings=2)
-    home = [walk for walk in learned.tasks if not learned.world.graphs.house[walk.start]]  # type: ignore[union-attr]
-    parts = [{(walk.start, walk.path[-1]) for walk in walks} for walks in (home, learned.held, tried)]
+    world, tasks, held = cast(Houses, learned.world), cast(list[Walk], learned.tasks), cast(list[Walk], learned.held)
+    home = [walk for walk in tasks if not world.graphs.house[walk.start]]
+    parts = [{(walk.start, walk.path[-1]) for walk in walks} for walks in (home, held, tried)]
     assert all(parts)
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]
     assert not parts[1] & parts[2]
     assert abs(len(parts[2]) - 80 / PARTS) < 3
-    assert len(home) < len(learned.tasks)
+    assert len(home) < len(tasks)
 
 
 def test_it_goes_live_without_a_restart(engine: Engine, folder: Path) -> None:
