@@ -33,7 +33,6 @@ import numpy as np
 import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
 from benchmarks.record import DATA, publish
@@ -44,10 +43,10 @@ from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
-from segue.act.reward import Reward
+from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
 from segue.act.worlds.graphs import Graphs
-from segue.act.worlds.walks import Houses, Walk
+from segue.act.worlds.walks import Houses, Walk, anywhere
 from segue.evolve.intervals import Interval, bootstrap
 
 Job = tuple[str, int]
@@ -92,13 +91,9 @@ def _made(arm: str, field: Field, seed: Seed, count: int) -> Examples | None:
     if arm == "extra training":
         return None
     graphs = _graphs(field)
-    walks = _walks(field, "seen") if arm == "walks in seen houses" else _walks(field, "unseen")
-    places = np.flatnonzero(np.isin(graphs.house, np.unique(graphs.house[[walk.start for walk in walks]])))
     chance = np.random.default_rng(seed.seed)
-    starts = [
-        Walk("", int(at), float(turn), (int(at),))
-        for at, turn in zip(chance.choice(places, count), chance.uniform(0, 2 * np.pi, count), strict=True)
-    ]
+    walks = _walks(field, "seen") if arm == "walks in seen houses" else _walks(field, "unseen")
+    starts = anywhere(graphs, np.unique(graphs.house[[walk.start for walk in walks]]), count, chance)
     if arm == "shortest walks":
         return _shortest(field, seed, starts, chance)
     made = explored(seed.explorer, seed.goals, field.world, starts, seed=seed.seed)
@@ -142,14 +137,9 @@ def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, flo
             found["reward"].append(np.concatenate([reward.score(*one).numpy() for one in batches]))
             likely = [log_likelihood(cloned, *one).sum(1).numpy() for one in batches]
             found["likelihood"].append(np.concatenate(likely))
-    return {name: _area(*scores) for name, scores in found.items()} | {
+    return {name: area_under_curve(*scores) for name, scores in found.items()} | {
         f"{name}, pairs": float((right > wrong).mean()) for name, (right, wrong) in found.items()
     }
-
-
-def _area(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
-    ranks = rankdata(np.concatenate([right, wrong]))[: len(right)]
-    return float((ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong)))
 
 
 def _named(field: Field, seed: Seed) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An agent as it is kept and used: it follows instructions, says how far a trajectory did what was asked, and names
 trajectories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from segue.act.episodes import Episodes
 from segue.act.follower import Follower, Reader
 from segue.act.goals import GoalGenerator
 from segue.act.language import SPECIAL, Vocabulary, known_vectors
+from segue.act.learner import restore, weights
 from segue.act.policy import follow
 from segue.act.retraced import Retraced, retraced
 from segue.act.reward import Reward
@@ -116,9 +117,7 @@ class Agent:
 
     def save(self, folder: Path | str, *, name: str, parent: str | None = None) -> artifact.Artifact:
         """Write the agent as an artifact of the kind `agent`. Raises as `artifact.write`."""
-        parts = {key: part.state_dict() for key, part in self._parts().items()}
-        tensors = {f"{key}/{at}": one.detach().numpy() for key, part in parts.items() for at, one in part.items()}
-        build = self.build
+        tensors, build = {key: one.numpy() for key, one in weights(self._parts()).items()}, self.build
         if build.names is not None:
             tensors["things"] = build.names.numpy()
         meta = {
@@ -162,18 +161,15 @@ def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
         dropout=meta["dropout"],
     )
 
-    def filled(part: nn.Module, key: str) -> nn.Module:
-        part.load_state_dict({at.partition("/")[2]: one for at, one in tensors.items() if at.startswith(f"{key}/")})
-        return part.eval()
-
+    make: dict[str, Callable[[], nn.Module]] = {
+        "policy": build.follower,
+        "reward": lambda: Reward(build.follower()),
+        "goals": build.generator,
+        "explorer": build.follower,
+    }
     there = {key.partition("/")[0] for key in tensors}
-    made: dict[str, Any] = {"policy": filled(build.follower(), "policy")}
-    if "reward" in there:
-        made["reward"] = filled(Reward(build.follower()), "reward")
-    if "goals" in there:
-        made["goals"] = filled(build.generator(), "goals")
-    if "explorer" in there:
-        made["explorer"] = filled(build.follower(), "explorer")
+    made: dict[str, Any] = {key: one().eval() for key, one in make.items() if key in there}
+    restore(made, tensors)
     return Agent(build, **made, meta=meta["trained"])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from segue.act.episodes import Batch
+from segue.act.episodes import Batch, of_actions
 from segue.act.examples import Source, drawn, together
 from segue.act.follower import Follower
 from segue.act.learner import Learner, Pace
@@ -36,4 +36,4 @@ def log_likelihood(policy: Follower, batch: Batch, words: Tensor) -> Tensor:
     """log π(a_t | s_t, G), [b, t], of the actions taken; 0 behind an episode's end."""
     followed = policy(batch.observations, batch.actions, words)
     chances = log_probabilities(followed.values[..., 0], batch.observations["choices"])
-    return chances.gather(2, batch.actions[:, :, None]).squeeze(2) * batch.steps
+    return of_actions(chances, batch.actions) * batch.steps

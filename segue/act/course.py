@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
-from segue.act.learner import Learner
+from segue.act.learner import Learner, restore, weights
 from segue.errors import Corrupt, InvalidInput
 
 
@@ -79,23 +79,7 @@ def _look(
     seen.clear()
     if not judge or course.best < 0 or course.judged[-1][by] > course.judged[course.best][by]:
         course.best = len(course.judged) - 1
-        course.networks = {name: tensor.clone() for name, tensor in _weights(learner).items()}
-
-
-def restore(networks: Mapping[str, nn.Module], weights: Mapping[str, Tensor]) -> None:
-    """Weights named `network/parameter` back into their networks."""
-    for name, network in networks.items():
-        network.load_state_dict(
-            {key.partition("/")[2]: one for key, one in weights.items() if key.startswith(f"{name}/")}
-        )
-
-
-def _weights(learner: Learner) -> dict[str, Tensor]:
-    return {
-        f"{name}/{key}": tensor.detach()
-        for name, network in learner.networks.items()
-        for key, tensor in network.state_dict().items()
-    }
+        course.networks = {name: tensor.clone() for name, tensor in weights(learner.networks).items()}
 
 
 _FILE = "course.safetensors"
@@ -103,7 +87,7 @@ _FILE = "course.safetensors"
 
 def _keep(learner: Learner, course: Course, folder: Path) -> None:
     groups = {name: one.state_dict() for name, one in learner.optimisers.items()}
-    tensors = {f"now/{key}": one for key, one in _weights(learner).items()}
+    tensors = {f"now/{key}": one for key, one in weights(learner.networks).items()}
     tensors |= {f"best/{key}": one for key, one in course.networks.items()}
     tensors |= {f"kept/{key}": one for key, one in learner.keeps().items()}
     tensors |= {

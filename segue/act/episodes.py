@@ -74,6 +74,16 @@ class Episodes:
         )
 
 
+def of_actions(values: Tensor, actions: Tensor) -> Tensor:
+    """What values [b, t, a, …] hold for the actions taken, int64 [b, t] → [b, t, …].
+
+    >>> of_actions(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[1, 0]]))
+    tensor([[2., 3.]])
+    """
+    at = actions.reshape(*actions.shape, *[1] * (values.dim() - 2)).expand(-1, -1, 1, *values.shape[3:])
+    return values.gather(2, at).squeeze(2)
+
+
 def joined(several: Sequence[Episodes]) -> Episodes:
     """Several sets of episodes of one world as one. Raises `InvalidInput` for none, or for fields that differ."""
     if not several or any(set(one.observations) != set(several[0].observations) for one in several):

@@ -45,9 +45,13 @@ def trimmed(words: Tensor) -> Tensor:
 
 def together(several: Sequence[Examples]) -> Examples:
     """One behind the other."""
-    longest = max(one.words.shape[1] for one in several)
-    rows = [F.pad(one.words, (0, longest - one.words.shape[1]), value=PADDING) for one in several]
-    return Examples(joined([one.episodes for one in several]), torch.cat(rows))
+    return Examples(joined([one.episodes for one in several]), padded([one.words for one in several]))
+
+
+def padded(several: Sequence[Tensor]) -> Tensor:
+    """Words [b, n] of several batches one behind the other, as wide as the widest."""
+    longest = max(words.shape[1] for words in several)
+    return torch.cat([F.pad(words, (0, longest - words.shape[1]), value=PADDING) for words in several])
 
 
 @dataclass

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from segue.act.episodes import of_actions
 from segue.act.language import PADDING
 from segue.act.views import Observations, View
 
@@ -49,9 +50,15 @@ class Reader(nn.Module):
         """int64 [b, n], padded → read."""
         there = words != PADDING
         vectors = self.dropout(F.embedding(words, self.vectors()))
-        packed = pack_padded_sequence(vectors, there.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        read, _ = pad_packed_sequence(self.both_ways(packed)[0], batch_first=True, total_length=words.shape[1])
-        return Instructions(self.dropout(read), there, words)
+        return Instructions(self.dropout(read_both_ways(self.both_ways, vectors, there)), there, words)
+
+
+def read_both_ways(network: nn.GRU, vectors: Tensor, there: Tensor) -> Tensor:
+    """A bidirectional network over vectors [b, n, d], of which the first in each row are `there`, bool [b, n]: what is padded
+    is not read, and 0 afterwards."""
+    packed = pack_padded_sequence(vectors, there.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+    read, _ = pad_packed_sequence(network(packed)[0], batch_first=True, total_length=there.shape[1])
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class Follower(nn.Module):
         """Whole trajectories: what was done, int64 [b, t], is seen one step later; `words` int64 [b, n]."""
         read = self.reader(words)
         scene, choices = self.view(observations)
-        taken = choices.gather(2, actions[:, :, None, None].expand(-1, -1, 1, self.width)).squeeze(2)
+        taken = of_actions(choices, actions)
         before = torch.cat([self.start.expand(len(taken), 1, -1), taken[:, :-1]], 1)
         return self._follow(observations, scene, choices, before, None, read)
 
@@ -110,8 +117,7 @@ class Follower(nn.Module):
 
     def remember(self, followed: Followed, actions: Tensor) -> Memory:
         """After taking actions, int64 [b], at the step that was followed."""
-        taken = followed.choices.gather(2, actions[:, None, None, None].expand(-1, 1, 1, self.width)).squeeze(2)
-        return Memory(taken, followed.blocks)
+        return Memory(of_actions(followed.choices, actions[:, None]), followed.blocks)
 
     def _follow(
         self,

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from segue.act.demonstrations import Demonstrations
-from segue.act.episodes import Batch
-from segue.act.examples import Source, drawn, together, trimmed
-from segue.act.follower import Reader
+from segue.act.episodes import Batch, of_actions
+from segue.act.examples import Source, drawn, padded, together, trimmed
+from segue.act.follower import Reader, read_both_ways
 from segue.act.language import BEGIN, END, PADDING, UNKNOWN
 from segue.act.learner import Learner, Pace
 from segue.act.views import View
@@ -63,12 +62,8 @@ class GoalGenerator(nn.Module):
     def walked(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The trajectory read both ways: [b, t, d], and which of these are steps."""
         scene, choices = self.view(batch.observations)
-        taken = choices.gather(2, batch.actions[:, :, None, None].expand(-1, -1, 1, self.width)).squeeze(2)
-        packed = pack_padded_sequence(
-            torch.cat([taken, scene], -1), batch.steps.sum(1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        way, _ = pad_packed_sequence(self.way(packed)[0], batch_first=True, total_length=batch.steps.shape[1])
-        return self.dropout(way), batch.steps
+        steps = torch.cat([of_actions(choices, batch.actions), scene], -1)
+        return self.dropout(read_both_ways(self.way, steps, batch.steps)), batch.steps
 
     def inferred(
         self, batch: Batch, words: Tensor, *, way: tuple[Tensor, Tensor] | None = None
@@ -203,12 +198,8 @@ class Naming(Learner):
         seed: int = 0,
     ) -> None:
         super().__init__({"goals": goals}, {"goals": pace}, seed=seed)
-        self.goals, self.sources, self.count, self.free = (
-            goals,
-            sources,
-            round(batch / sum(one.share for one in sources)),
-            free,
-        )
+        self.goals, self.sources, self.free = goals, sources, free
+        self.count = round(batch / sum(one.share for one in sources))
         self.rise = annealed * pace.updates
 
     def learn(self, random: np.random.Generator) -> dict[str, float]:
@@ -242,9 +233,7 @@ def rephrasings(
                 mean, spread = goals.inferred(batch, trimmed(words[some]))
                 z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
         said.append(goals.say(batch, z=z, generator=noise, temperature=temperature))
-    longest = max(one.shape[1] for one in said)
-    rows = [F.pad(one, (0, longest - one.shape[1]), value=PADDING) for one in said]
-    return torch.cat(rows).view(len(shown), each, longest)
+    return padded(said).view(len(shown), each, -1)
 
 
 def _mean(vectors: Tensor, there: Tensor) -> Tensor:

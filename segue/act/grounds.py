@@ -75,7 +75,8 @@ def of_room_to_room(folder: Path | str, *, houses: int | None = None, held: int 
     stop."""
     graphs = room_to_room.houses(folder)
     walks = room_to_room.walks(Path(folder) / "R2R_train.json", graphs)
-    known = np.unique(graphs.house[[walk.start for walk in walks]])
+    apart = graphs.house[[walk.start for walk in walks]]
+    known = np.unique(apart)
     drawn = np.random.default_rng(seed).permutation(known)
     count = len(known) - held if houses is None else houses
     if not 0 < count <= len(known) - held:
@@ -83,7 +84,6 @@ def of_room_to_room(folder: Path | str, *, houses: int | None = None, held: int 
             f"{count} houses to learn in and {held} held out are more than the {len(known)} of the training split.",
             expected=f"at most {len(known) - held} houses",
         )
-    apart = graphs.house[[walk.start for walk in walks]]
     chosen, others = np.isin(apart, drawn[:count]), np.isin(apart, drawn[len(drawn) - held :])
     return of_walks(
         graphs,
@@ -105,11 +105,13 @@ def of_babyai(
     levels: Sequence[str] = ("GoToLocal",), *, demonstrations: int = 1000, held: int = 200, seed: int = 0
 ) -> Ground:
     """BabyAI's levels with demonstrations of its expert; other tasks of the same kind choose when to stop."""
-    asked = babyai.tasks(levels, demonstrations, split="train", seed=seed)
-    shown, failed = babyai.demonstrated(asked)
-    done = [task for task in asked if task not in failed]
-    aside, undone = babyai.demonstrated(babyai.tasks(levels, held, split="validation", seed=seed))
-    apart = [task for task in babyai.tasks(levels, held, split="validation", seed=seed) if task not in undone]
+
+    def demonstrated(count: int, split: str) -> tuple[Demonstrations, list[Task]]:
+        asked = babyai.tasks(levels, count, split=split, seed=seed)
+        shown, failed = babyai.demonstrated(asked)
+        return shown, [task for task in asked if task not in failed]
+
+    (shown, done), (aside, apart) = demonstrated(demonstrations, "train"), demonstrated(held, "validation")
     sees = {"kind": "grid", "cells": list(babyai.CELLS), "size": 7, "actions": 7}
     return Ground(babyai.world(levels), shown, done, aside, apart, sees)
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.act.episodes import Batch
+from segue.act.episodes import Batch, of_actions
 from segue.act.examples import Examples, Replay, Sampled, Source, drawn, together, trimmed
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
@@ -138,7 +138,7 @@ class InverseLearning(Learner):
         batch = examples.episodes.batch()
         self.policy.eval()
         with torch.no_grad():
-            log_policy = _taken(self._log_policy(batch, examples.words), batch)
+            log_policy = of_actions(self._log_policy(batch, examples.words), batch.actions)
         self.reward.train()
         rewards = self.reward(batch, examples.words)
         loss = discriminator_loss(rewards, batch, log_policy, positive, weights, smoothing=self.settings.smoothing)
@@ -171,7 +171,7 @@ class InverseLearning(Learner):
         if self.updates < settings.alone + settings.ahead:
             return seen
         count = sum(len(some) for some in positive)
-        likely = _taken(log_policy, batch)[:count] * batch.steps[:count]
+        likely = of_actions(log_policy, batch.actions)[:count] * batch.steps[:count]
         cloning = -likely.sum() / batch.steps[:count].sum()
         actor = policy_loss(log_policy, later, batch, temperature=settings.temperature)
         self.move("policy", settings.actor * actor + settings.cloning * cloning)
@@ -180,10 +180,6 @@ class InverseLearning(Learner):
     def _log_policy(self, batch: Batch, words: Tensor) -> Tensor:
         values = self.policy(batch.observations, batch.actions, words).values[..., 0]
         return log_probabilities(values, batch.observations["choices"])
-
-
-def _taken(of_actions: Tensor, batch: Batch) -> Tensor:
-    return of_actions.gather(2, batch.actions[:, :, None]).squeeze(2)
 
 
 def _mean(values: Tensor, batch: Batch) -> Tensor:

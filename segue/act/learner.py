@@ -69,3 +69,19 @@ class Learner(ABC):
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.networks[name].parameters(), pace.clip)
         optimiser.step()
+
+
+def weights(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Those of several networks, named `network/parameter`; `restore` is the inverse."""
+    return {
+        f"{name}/{key}": tensor.detach()
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+
+
+def restore(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
+    """Weights back into their networks; others may stand among them."""
+    for name, network in networks.items():
+        start = f"{name}/"
+        network.load_state_dict({key.removeprefix(start): one for key, one in tensors.items() if key.startswith(start)})

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.act.episodes import Batch
+from segue.act.episodes import Batch, of_actions
 from segue.act.follower import Follower
 from segue.act.policy import log_probabilities
 from segue.act.reward import Reward, earned
@@ -28,7 +28,7 @@ def retraced(policy: Follower, reward: Reward, batch: Batch, words: Tensor) -> R
     with torch.inference_mode():
         values = policy.eval()(batch.observations, batch.actions, words).values[..., 0]
         chances = log_probabilities(values, batch.observations["choices"]).exp()
-        taken = chances.gather(2, batch.actions[:, :, None]).squeeze(2)
+        taken = of_actions(chances, batch.actions)
         rewards = reward.eval()(batch, words)
         given, scores = rewards.taken(batch), earned(rewards, batch)
     return Retraced(taken[batch.steps].numpy(), given[batch.steps].numpy(), scores.numpy())

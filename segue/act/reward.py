@@ -9,12 +9,16 @@ dawdle, one that is negative to give up.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from segue.act.episodes import Batch
+from segue.act.episodes import Batch, of_actions
 from segue.act.follower import Follower
 from segue.act.policy import log_probabilities
 
@@ -29,7 +33,7 @@ class Rewards:
 
     def taken(self, batch: Batch) -> Tensor:
         """f of the actions taken, [b, t]."""
-        return self.actions.gather(2, batch.actions[:, :, None]).squeeze(2)
+        return of_actions(self.actions, batch.actions)
 
 
 class Reward(nn.Module):
@@ -55,7 +59,7 @@ class Reward(nn.Module):
         return Rewards(chances + here[:, :, None], absorbed)
 
     def score(self, batch: Batch, words: Tensor) -> Tensor:
-        """How far a trajectory does what was asked, [b]: the mean of its rewards, the absorbing state's included where it
+        """How far a trajectory does what was asked, [b]: the sum of its rewards, the absorbing state's once where it
         ended."""
         return earned(self(batch, words), batch)
 
@@ -91,3 +95,14 @@ def discriminator_loss(
     each = each + F.binary_cross_entropy_with_logits(rewards.absorbed, labels, reduction="none") * ends
     counts = batch.steps.sum(1) + batch.ended
     return (each.sum(1) / counts * weight).sum() / weight.sum()
+
+
+def area_under_curve(right: NDArray[np.floating[Any]], wrong: NDArray[np.floating[Any]]) -> float:
+    """How likely the score of what is right is above that of what is wrong: the area under the ROC curve (Mann and Whitney,
+    1947).
+
+    >>> area_under_curve(np.array([3.0, 1.0]), np.array([2.0, 0.0]))
+    0.75
+    """
+    ranks = rankdata(np.concatenate([right, wrong]))[: len(right)]
+    return float((ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong)))

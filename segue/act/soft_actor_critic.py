@@ -8,7 +8,7 @@ teaches nothing.
 import torch
 from torch import Tensor, nn
 
-from segue.act.episodes import Batch
+from segue.act.episodes import Batch, of_actions
 from segue.act.follower import Follower
 from segue.act.policy import IMPOSSIBLE
 from segue.act.reward import Rewards, is_last
@@ -60,8 +60,7 @@ def sum_of_powers(discount: float, count: Tensor) -> Tensor:
 
 def critic_loss(critics: Tensor, batch: Batch, wanted: Tensor) -> Tensor:
     """Squared error of both critics, [b, t, a, 2], at the actions taken."""
-    at = batch.actions[:, :, None, None].expand(-1, -1, 1, critics.shape[-1])
-    error = (critics.gather(2, at).squeeze(2) - wanted[..., None]) ** 2
+    error = (of_actions(critics, batch.actions) - wanted[..., None]) ** 2
     teaches = batch.steps & ~(is_last(batch) & ~batch.ended[:, None])
     return (error.mean(-1) * teaches).sum() / teaches.sum().clamp(min=1)
 

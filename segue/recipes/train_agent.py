@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 
 from segue.act.agent import Agent, Build
@@ -24,7 +23,7 @@ from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, Settings, begun
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow
-from segue.act.reward import Reward
+from segue.act.reward import Reward, area_under_curve
 from segue.recipes.new_folder import refuse_existing
 from segue.understand.calibrators import fit_platt
 
@@ -193,12 +192,9 @@ def calibrated(reward: Reward, aside: Demonstrations, words: Tensor, *, seed: in
     with torch.inference_mode():
         right, wrong = (reward.eval().score(batch, some).double().numpy() for some in (words, words[other]))
     scores = np.concatenate([right, wrong])
-    labels = np.arange(len(scores)) < len(right)
-    curve = fit_platt(scores, labels)
-    ranks = rankdata(scores)[: len(right)]
-    area = (ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong))
+    curve = fit_platt(scores, np.arange(len(scores)) < len(right))
     return {
-        "area under the curve": float(area),
+        "area under the curve": area_under_curve(right, wrong),
         "right above wrong": float((right > wrong).mean()),
         "slope": curve.slope,
         "offset": curve.offset,

@@ -15,7 +15,7 @@ from segue.act.examples import Made, Shown
 from segue.act.exploring import explored
 from segue.act.grounds import Ground
 from segue.act.learner import Pace
-from segue.act.worlds.walks import Houses, Walk
+from segue.act.worlds.walks import Houses, Walk, anywhere
 from segue.errors import InvalidInput
 from segue.evolve.intervals import bootstrap
 from segue.recipes.agent_worlds import Choice, trajectories, trials
@@ -101,7 +101,5 @@ def _starts(world: Houses, places: Sequence[str], count: int, seed: int) -> list
         raise InvalidInput(
             f"There is no house {', '.join(unknown)}.", expected=f"one of {', '.join(graphs.houses[:5])} …"
         )
-    random = np.random.default_rng(seed)
-    inside = np.flatnonzero(np.isin(graphs.house, [graphs.houses.index(place) for place in places]))
-    here, turn = random.choice(inside, count), random.uniform(0, 2 * np.pi, count)
-    return [Walk("", int(at), float(angle), (int(at),)) for at, angle in zip(here, turn, strict=True)]
+    numbers = np.asarray([graphs.houses.index(place) for place in places])
+    return anywhere(graphs, numbers, count, np.random.default_rng(seed))

@@ -130,3 +130,10 @@ def measured(graphs: Graphs, walks: Sequence[Walk], places: Integers) -> Measure
         "error": away[:, -1],
         "metres": walked,
     }
+
+
+def anywhere(graphs: Graphs, houses: Integers, count: int, random: np.random.Generator) -> list[Walk]:
+    """Walks of nothing in particular: they begin at any place of houses of these numbers, looking any way."""
+    inside = np.flatnonzero(np.isin(graphs.house, houses))
+    here, turn = random.choice(inside, count), random.uniform(0, 2 * np.pi, count)
+    return [Walk("", int(at), float(angle), (int(at),)) for at, angle in zip(here, turn, strict=True)]
