@@ -309,6 +309,7 @@ def run_file(job: Job, chosen: argparse.Namespace) -> Path:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.set_defaults(name="rerankers")
     options.add_argument("--data", type=Path, default=DATA / "understand" / "hwu64.jsonl", help="what was read")
     options.add_argument("--readers", type=Path, default=Path("/tmp/segue-readers"), help="hypotheses-ARM-FOLD.npz")
     options.add_argument("--made-up", type=int, default=0, help="requests a fold to draw instead")
