@@ -38,7 +38,7 @@ from segue.act.policy import follow, walk
 from segue.act.reward import Reward
 from segue.act.world import Task, World
 
-POLICY_RATE = 3e-4
+POLICY_RATE = 5e-4
 LONGEST = 50
 """Words of an instruction in training; one in 25 is longer."""
 
@@ -50,9 +50,8 @@ class Lengths:
     cloning: int = 1500
     naming: int = 1200
     exploring: int = 400
-    alone: int = 500
-    ahead: int = 50
-    together: int = 500
+    alone: int = 600
+    together: int = 600
     adapting: int = 400
     batch: int = 64
     each: int = 24
@@ -62,11 +61,11 @@ class Lengths:
     @property
     def inverse(self) -> int:
         """Updates of an arm of inverse learning."""
-        return self.alone + self.ahead + self.together
+        return self.alone + self.together
 
     def scaled(self, times: float) -> "Lengths":
         """The same with so many times the updates."""
-        parts = ("cloning", "naming", "exploring", "alone", "ahead", "together", "adapting")
+        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting")
         return replace(self, **{part: max(2, round(times * getattr(self, part))) for part in parts})
 
 
@@ -170,10 +169,9 @@ class Seed:
             replay,
             Pace(lengths.inverse, rate=1e-3, warmup=50),
             practice=Practice(self.field.world, ground.tasks, self.field.words),
-            settings=Settings(batch=lengths.each, walks=lengths.each, alone=lengths.alone, ahead=lengths.ahead),
+            settings=Settings(batch=lengths.each, walks=lengths.each, alone=lengths.alone, rate=POLICY_RATE),
             seed=self.seed,
         )
-        learner.paces["policy"] = Pace(lengths.inverse, rate=POLICY_RATE, warmup=50)
         self._taught(name, learner, lengths.inverse, networks.policy)
         return networks.policy.eval(), networks.reward.eval()
 

@@ -8,7 +8,7 @@ the same learner without that object.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -98,7 +98,9 @@ class Replay:
 
 class Source(Protocol):
     """Draws `count` examples; None where there is nothing to draw from yet. `share` is how many are wanted of it for one of
-    another."""
+    another; where `demonstrated`, what is done in them was shown and not only tried."""
+
+    demonstrated: ClassVar[bool]
 
     @property
     def share(self) -> float: ...
@@ -113,6 +115,7 @@ class Shown:
     shown: Demonstrations
     words: Tensor
     share: float = 1.0
+    demonstrated: ClassVar[bool] = True
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
@@ -126,6 +129,7 @@ class Made:
 
     examples: Examples
     share: float = 1.0
+    demonstrated: ClassVar[bool] = True
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         return self.examples[random.integers(len(self.examples), size=count)]
@@ -141,6 +145,7 @@ class Misaligned:
 
     source: Source
     share: float = 1.0
+    demonstrated: ClassVar[bool] = False
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         some = self.source.draw(count, random)
@@ -159,6 +164,7 @@ class Rephrased:
     shown: Demonstrations
     words: Tensor
     share: float = 1.0
+    demonstrated: ClassVar[bool] = True
 
     def draw(self, count: int, random: np.random.Generator) -> Examples:
         chosen = random.integers(len(self.shown), size=count)
@@ -173,6 +179,7 @@ class Sampled:
 
     replay: Replay
     share: float = 1.0
+    demonstrated: ClassVar[bool] = False
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         return _drawn(self.replay.followed, count, random)
@@ -184,6 +191,7 @@ class Relabelled:
 
     replay: Replay
     share: float = 0.5
+    demonstrated: ClassVar[bool] = False
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         return _drawn(self.replay.named, count, random)

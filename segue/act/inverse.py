@@ -3,12 +3,14 @@
 Zhou and Small, "Inverse Reinforcement Learning with Natural Language Goals", AAAI 2021. In each update the policy walks,
 following goals of the demonstrations; the generator, if there is one, names what it did; the discriminator learns from its
 sources; the critics learn the rewards of now; the policy follows their slow copies, which are without dropout. Where we differ:
-the likelihood of the positive examples stays beside the critics, as the paper clones before and not during.
+the likelihood of what was demonstrated stays beside the critics, as the paper clones before and not during; and the critics
+begin at the reward, where the discount is 0 as a rule: f, once it tells the policy from the demonstrations, is the demonstrator's
+advantage, in which what comes later is counted already.
 """
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,27 +24,28 @@ from segue.act.goals import GoalGenerator
 from segue.act.learner import Learner, Pace
 from segue.act.policy import log_probabilities, walk
 from segue.act.reward import Reward, discriminator_loss
-from segue.act.soft_actor_critic import Critics, critic_loss, policy_loss, soft_values, targets
+from segue.act.soft_actor_critic import Critics, critic_loss, policy_loss, targets
 from segue.act.world import Task, World
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`batch` examples of each source and `walks` sampled in an update; `discount` γ, `temperature` α; `actor` and `cloning`
-    weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over; `smoothing`
-    keeps the discriminator's labels from 0 and 1; for the first `alone` updates the discriminator learns alone, for `ahead`
-    more the critics learn beside it, and only then does the policy move."""
+    """`batch` examples of each source and `walks` sampled in an update; `discount` γ, `trace` λ, `temperature` α; `actor` and
+    `cloning` weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over;
+    `smoothing` keeps the discriminator's labels from 0 and 1; for the first `alone` updates the discriminator learns alone, and
+    only then do critics and policy, the policy at a `rate` of its own."""
 
     batch: int = 32
     walks: int = 32
-    discount: float = 0.97
+    discount: float = 0.0
+    trace: float = 0.9
     temperature: float = 1.0
     actor: float = 1.0
-    cloning: float = 1.0
+    cloning: float = 0.3
     average: float = 0.02
     smoothing: float = 0.05
-    alone: int = 400
-    ahead: int = 50
+    alone: int = 600
+    rate: float = 5e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +68,14 @@ class Networks:
 
 
 def begun(policy: Follower, *, temperature: float = 1.0, generator: GoalGenerator | None = None) -> Networks:
-    """Networks that begin where a cloned policy stands. Its log-probabilities are the rewards and its advantages the critics',
-    under which it is optimal (f* is the expert's advantage: Fu et al., 2018, section 4), so that learning starts there and not
-    from chance.
+    """Networks that begin where a cloned policy stands: its log-probabilities are the rewards, under which it is optimal, so
+    that learning starts there and not from chance. The critics begin anew at the reward once that has learned alone.
     """
     critics = deepcopy(policy)
     critics.out = nn.Linear(policy.width, 2)
-    with torch.no_grad():
-        critics.out.weight.copy_(policy.out.weight.expand(2, -1))
-        critics.out.bias.copy_(policy.out.bias.expand(2))
-    return Networks(policy, Reward(deepcopy(policy)), Critics(critics, temperature=temperature), generator)
+    networks = Networks(policy, Reward(deepcopy(policy)), Critics(critics, temperature=temperature), generator)
+    networks.critics.begin_at(networks.reward)
+    return networks
 
 
 class InverseLearning(Learner):
@@ -99,13 +100,18 @@ class InverseLearning(Learner):
         self.policy, self.reward, self.critics = networks.policy, networks.reward, networks.critics
         self.targets = deepcopy(networks.critics).requires_grad_(False).eval()
         learning: dict[str, nn.Module] = {"policy": self.policy, "reward": self.reward, "critics": self.critics}
-        super().__init__(learning | {"targets": self.targets}, dict.fromkeys(learning, pace), seed=seed)
+        later = replace(pace, begins=settings.alone)
+        paces = {"reward": pace, "critics": later, "policy": replace(later, rate=settings.rate)}
+        super().__init__(learning | {"targets": self.targets}, paces, seed=seed)
         self.generator, self.positives, self.negatives = networks.generator, positives, negatives
         self.replay, self.practice, self.settings = replay, practice, settings
 
     def learn(self, random: np.random.Generator) -> dict[str, float]:
         if self.practice is not None:
             self._walk(self.practice, random)
+        if self.updates == self.settings.alone:
+            self.critics.begin_at(self.reward)
+            self.targets.load_state_dict(self.critics.state_dict())
         seen = self._discriminate(random)
         return seen if self.updates < self.settings.alone else seen | self._act(random)
 
@@ -147,35 +153,40 @@ class InverseLearning(Learner):
         return {"discriminator": loss.item(), "told apart": (right.sum() / batch.steps.sum()).item()}
 
     def _act(self, random: np.random.Generator) -> dict[str, float]:
-        positive = drawn(self.positives, self.settings.batch, random)
-        examples = together([*positive, *drawn([Sampled(self.replay)], self.settings.batch, random)])
+        sources = [*self.positives, Sampled(self.replay)]
+        several = [(one.demonstrated, some) for one in sources for some in drawn([one], self.settings.batch, random)]
+        examples = together([some for _, some in several])
+        demonstrated = torch.cat([torch.full((len(some),), shown) for shown, some in several])
         batch, settings = examples.episodes.batch(), self.settings
-        choices = batch.observations["choices"]
         self.reward.eval()
         self.policy.train()
         self.critics.train()
         log_policy = self._log_policy(batch, examples.words)
         with torch.no_grad():
             later = self.targets(batch, examples.words)
-            values = soft_values(later, log_policy, choices, temperature=settings.temperature)
             rewards = self.reward(batch, examples.words)
-            horizon = self.practice.world.horizon if self.practice else batch.steps.shape[1]
-            wanted = targets(rewards, batch, values, discount=settings.discount, horizon=horizon)
+            wanted = targets(
+                rewards,
+                batch,
+                later,
+                log_policy,
+                temperature=settings.temperature,
+                discount=settings.discount,
+                trace=settings.trace,
+                horizon=self.practice.world.horizon if self.practice else batch.steps.shape[1],
+            )
         worth = self.critics(batch, examples.words)
         critics = critic_loss(worth, batch, wanted)
         self.move("critics", critics)
         with torch.no_grad():
             for target, live in zip(self.targets.parameters(), self.critics.parameters(), strict=True):
                 target.lerp_(live, settings.average)
-        seen = {"critics": critics.item(), "reward": _mean(rewards.taken(batch), batch).item()}
-        if self.updates < settings.alone + settings.ahead:
-            return seen
-        count = sum(len(some) for some in positive)
-        likely = of_actions(log_policy, batch.actions)[:count] * batch.steps[:count]
-        cloning = -likely.sum() / batch.steps[:count].sum()
+        shown = batch.steps * demonstrated[:, None]
+        cloning = -(of_actions(log_policy, batch.actions) * shown).sum() / shown.sum()
         actor = policy_loss(log_policy, later, batch, temperature=settings.temperature)
         self.move("policy", settings.actor * actor + settings.cloning * cloning)
-        return seen | {"actor": actor.item(), "cloning": cloning.item()}
+        seen = {"critics": critics, "reward": _mean(rewards.taken(batch), batch), "actor": actor, "cloning": cloning}
+        return {name: value.item() for name, value in seen.items()}
 
     def _log_policy(self, batch: Batch, words: Tensor) -> Tensor:
         values = self.policy(batch.observations, batch.actions, words).values[..., 0]

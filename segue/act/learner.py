@@ -12,13 +12,14 @@ from torch import Tensor, nn
 @dataclass(frozen=True, slots=True)
 class Pace:
     """For `updates` updates: the `rate` rises over `warmup` of them and falls in a line to a fiftieth of itself; gradients'
-    norms are at most `clip`, weights decay by `decay`."""
+    norms are at most `clip`, weights decay by `decay`. What does not move before update `begins` rises only then."""
 
     updates: int
     rate: float = 2e-3
     warmup: int = 100
     decay: float = 1e-4
     clip: float = 1.0
+    begins: int = 0
 
     def at(self, update: int) -> float:
         """The rate of update 0, 1, …
@@ -27,7 +28,8 @@ class Pace:
         >>> pace.at(0), pace.at(500), pace.at(999)
         (0.01, 0.5, 0.02)
         """
-        return self.rate * min(1.0, (update + 1) / self.warmup) * max(0.02, 1 - update / self.updates)
+        moved, moves = max(0, update - self.begins), max(1, self.updates - self.begins)
+        return self.rate * min(1.0, (moved + 1) / self.warmup) * max(0.02, 1 - moved / moves)
 
 
 class Learner(ABC):

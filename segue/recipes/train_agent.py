@@ -46,7 +46,7 @@ class Plan:
     cloning: int = 900
     naming: int = 800
     exploring: int = 300
-    inverse: int = 1000
+    inverse: int = 1200
     width: int = 128
     dropout: float = 0.4
     judged: int = 100

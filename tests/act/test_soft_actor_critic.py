@@ -25,17 +25,42 @@ def batch_of(actions: list[list[int]], ended: list[bool], choices: int) -> Batch
 
 
 def test_targets_by_hand() -> None:
+    """Of two episodes, the second broken off, by the definition: what follows is V, corrected by what came of the action taken
+    there as far as the policy would have taken it."""
+    random = torch.Generator().manual_seed(0)
     batch = batch_of([[1, 0], [1, 1, 1]], [True, False], 2)
-    f = torch.arange(12.0).view(2, 3, 2)
-    absorbed = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    values = torch.tensor([[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]])
-    found = targets(Rewards(f, absorbed), batch, values, discount=GAMMA, horizon=HORIZON)
-    assert found[0, 0].item() == pytest.approx(1 + GAMMA * 20)
-    assert found[0, 1].item() == pytest.approx(2 + GAMMA * 2 * (1 + GAMMA + GAMMA**2))
-    assert found[1, 1].item() == pytest.approx(9 + GAMMA * 60)
-    worth = torch.zeros(2, 3, 2, 2)
-    by_hand = np.mean([found[0, 0] ** 2, found[0, 1] ** 2, found[1, 0] ** 2, found[1, 1] ** 2])
-    assert critic_loss(worth, batch, found).item() == pytest.approx(float(by_hand))
+    rewards = Rewards(
+        torch.randn(2, 3, 2, generator=random),
+        torch.randn(2, 3, generator=random),
+    )
+    critics = torch.randn(2, 3, 2, 2, generator=random)
+    chances = torch.randn(2, 3, 2, generator=random).log_softmax(-1)
+    value = soft_values(critics, chances, batch.observations["choices"], temperature=ALPHA)
+    for trace in (0.0, 0.8):
+        found = targets(
+            *(rewards, batch, critics, chances), temperature=ALPHA, discount=GAMMA, trace=trace, horizon=HORIZON
+        )
+
+        def follows(row: int, at: int, came: torch.Tensor, trace: float = trace) -> torch.Tensor:
+            action = batch.actions[row, at]
+            correction = came - critics[row, at, action].min()
+            return value[row, at] + trace * chances[row, at, action].exp() * correction
+
+        end = rewards.actions[0, 1, 0] + GAMMA * rewards.absorbed[0, 1] * (1 + GAMMA + GAMMA**2)
+        assert found[0, 1].item() == pytest.approx(end.item(), rel=1e-5)
+        first = rewards.actions[0, 0, 1] + GAMMA * follows(0, 1, end)
+        assert found[0, 0].item() == pytest.approx(first.item(), rel=1e-5)
+        middle = rewards.actions[1, 1, 1] + GAMMA * value[1, 2]  # of what was broken off nothing is known but Q
+        assert found[1, 1].item() == pytest.approx(middle.item(), rel=1e-5)
+        begun = rewards.actions[1, 0, 1] + GAMMA * follows(1, 1, middle)
+        assert found[1, 0].item() == pytest.approx(begun.item(), rel=1e-5)
+
+
+def test_what_was_broken_off_does_not_teach_its_last_step() -> None:
+    batch = batch_of([[1, 0], [1, 1, 1]], [True, False], 2)
+    wanted = torch.arange(6.0).view(2, 3)
+    by_hand = np.mean([0.0, 1.0, 9.0, 16.0])
+    assert critic_loss(torch.zeros(2, 3, 2, 2), batch, wanted).item() == pytest.approx(float(by_hand))
 
 
 def test_soft_values_are_those_of_soft_value_iteration() -> None:
@@ -53,7 +78,9 @@ def test_soft_values_are_those_of_soft_value_iteration() -> None:
     np.testing.assert_allclose(found[0].numpy(), value[:-1], rtol=1e-5)
     batch = batch_of([[1] * (HORIZON - 1) + [0]], [True], 2)
     rewards = Rewards(torch.tensor([ends, goes]).expand(1, HORIZON, 2), torch.zeros(1, HORIZON))
-    wanted = targets(rewards, batch, found, discount=GAMMA, horizon=HORIZON)
+    wanted = targets(
+        *(rewards, batch, critics, log_policy), temperature=ALPHA, discount=GAMMA, trace=0.9, horizon=HORIZON
+    )
     assert critic_loss(critics, batch, wanted).item() == pytest.approx(0, abs=1e-9)
     logits = (critics[..., 0] / ALPHA).clone().requires_grad_()
     policy_loss(log_probabilities(logits, choices), critics, batch, temperature=ALPHA).backward()  # type: ignore[no-untyped-call]
@@ -96,8 +123,7 @@ def test_learning_begins_where_the_policy_is_optimal(little: Little) -> None:
     rewards, worth = networks.reward.eval()(batch, little.words), networks.critics.eval()(batch, little.words)
     taken = log_policy.gather(2, batch.actions[..., None]).squeeze(2)
     torch.testing.assert_close(rewards.taken(batch)[batch.steps], taken[batch.steps])
-    soft = soft_values(worth, log_policy, choices, temperature=1.0)
-    wanted = targets(rewards, batch, soft, discount=GAMMA, horizon=HORIZON)
+    wanted = targets(rewards, batch, worth, log_policy, temperature=1.0, discount=GAMMA, trace=0.9, horizon=HORIZON)
     assert critic_loss(worth, batch, wanted).item() == pytest.approx(0, abs=1e-9)
     assert policy_loss(log_policy, worth, batch, temperature=1.0).item() == pytest.approx(0, abs=1e-5)
     assert last(rewards.absorbed, batch).abs().max() == 0
