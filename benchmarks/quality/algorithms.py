@@ -18,8 +18,9 @@ family and library (T5's bias hardly moves otherwise, and learns at once with it
 worse by up to 10 points in all runs but one); FLOATER's spacing, bound and base. Its decay was at first 0, then biases may move
 by 6 over the range: on even pairs both families at random times were stuck at chance within the trained lengths, so it was
 chosen again, in development, where a decay of 1 was within 3 points of none (seeds 0 and 1). The learning rate and the
-reach of random places were set beforehand; the steps of each task by what was learned within the trained lengths, after a
-first run with half as many texts in which most families did not learn even pairs. All are the same for every arm.
+reach of random places were set beforehand; the steps of each task by what was learned within the trained lengths, after
+first runs with half as many texts in which most families did not learn even pairs, and with a third of the steps in which none
+learned to reverse a string. All are the same for every arm.
 
 FLOATER is measured over sinusoids, as in the paper, and over rotary positions, the better base in development, which the claims
 are about. Rotary positions at random places are measured to tell what is the base's and what the flow's.
