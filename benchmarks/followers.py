@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from segue.act.agent import Build
-from segue.act.cloning import Cloning
+from segue.act.cloning import Cloning, believed_by
 from segue.act.course import Course, train
 from segue.act.examples import (
     Examples,
@@ -30,7 +30,7 @@ from segue.act.examples import (
 )
 from segue.act.exploring import without_goals
 from segue.act.follower import Follower
-from segue.act.goals import GoalGenerator, Naming, rephrasings
+from segue.act.goals import GoalGenerator, Naming, names, rephrasings
 from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, Settings, begun
 from segue.act.learner import Learner, Pace
@@ -169,7 +169,9 @@ class Seed:
             replay,
             Pace(lengths.inverse, rate=1e-3, warmup=50),
             practice=Practice(self.field.world, ground.tasks, self.field.words),
-            settings=Settings(batch=lengths.each, walks=lengths.each, alone=lengths.alone, rate=POLICY_RATE),
+            settings=Settings(
+                batch=lengths.each, walks=lengths.each, alone=lengths.alone, rate=POLICY_RATE, ways=arm.ways
+            ),
             seed=self.seed,
         )
         self._taught(name, learner, lengths.inverse, networks.policy)
@@ -180,7 +182,9 @@ class Seed:
         file = self.folder / f"rephrasings by {generator}.safetensors"
         if not file.exists():
             goals = self.plain if generator == "plain" else self.goals
-            words = rephrasings(goals, self.field.ground.shown, self.field.words, seed=self.seed)
+            words = rephrasings(
+                goals, self.field.ground.shown, self.field.words, seed=self.seed, believed=believed_by(self.cloned)
+            )
             file.parent.mkdir(parents=True, exist_ok=True)
             save_file({"words": words.contiguous()}, file)
         return load_file(file)["words"]
@@ -191,7 +195,7 @@ class Seed:
         chosen = chance.integers(len(self.field.ground.tasks), size=count)
         tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.words[torch.from_numpy(chosen)]
         episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
-        return Examples(episodes, self.goals.say(episodes.batch(), generator=noise, temperature=0.3))
+        return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise))
 
     def adapted(self, name: str, begins: Follower, made: Examples | None) -> Follower:
         """A policy cloned on, on demonstrations and what was made, in equal parts; on demonstrations alone where nothing
@@ -236,15 +240,17 @@ class Seed:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What an arm of inverse learning has of the method; `generator` is empty, `variational` or `plain`."""
+    """What an arm of inverse learning has of the method; `generator` is empty, `variational` or `plain`; of so many `ways` to
+    name a walk the reward chooses."""
 
     generator: str = ""
     rephrased: bool = False
     relabelled: bool = False
     misaligned: bool = False
+    ways: int = 1
 
 
-OURS = Arm("variational", rephrased=True, relabelled=True, misaligned=True)
+OURS = Arm("variational", rephrased=True, relabelled=True, misaligned=True, ways=8)
 INVERSE = {
     "adversarial, goals": Arm(),
     "adversarial, hindsight": Arm("plain", relabelled=True),
@@ -252,5 +258,6 @@ INVERSE = {
     "ours without misaligned goals": replace(OURS, misaligned=False),
     "ours without rephrasing": replace(OURS, rephrased=False),
     "ours without relabelling": replace(OURS, relabelled=False),
+    "ours without the choice of names": replace(OURS, ways=1),
     "ours without the latent": replace(OURS, generator="plain"),
 }

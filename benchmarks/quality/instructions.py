@@ -41,7 +41,7 @@ from segue.act.cloning import log_likelihood
 from segue.act.examples import Examples, Made, Rephrased, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
-from segue.act.goals import GoalGenerator
+from segue.act.goals import GoalGenerator, names
 from segue.act.grounds import Ground, along, of_room_to_room
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
@@ -82,11 +82,11 @@ def _arm(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> tupl
         return seed.continued(arm, sources), None
     if arm in INVERSE:
         return seed.inverse(arm, INVERSE[arm])
-    begins = seed.inverse(OURS, INVERSE[OURS])[0]
-    return seed.adapted(arm, begins, _made(arm, field, seed, chosen.explored)), None
+    begins, reward = seed.inverse(OURS, INVERSE[OURS])
+    return seed.adapted(arm, begins, _made(arm, field, seed, reward, chosen.explored)), None
 
 
-def _made(arm: str, field: Field, seed: Seed, count: int) -> Examples | None:
+def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Examples | None:
     """What the policy goes on with beside its demonstrations; nothing of the unseen houses but their graphs is looked at."""
     if arm == "extra training":
         return None
@@ -95,12 +95,14 @@ def _made(arm: str, field: Field, seed: Seed, count: int) -> Examples | None:
     walks = _walks(field, "seen") if arm == "walks in seen houses" else _walks(field, "unseen")
     starts = anywhere(graphs, np.unique(graphs.house[[walk.start for walk in walks]]), count, chance)
     if arm == "shortest walks":
-        return _shortest(field, seed, starts, chance)
-    made = explored(seed.explorer, seed.goals, field.world, starts, seed=seed.seed)
+        return _shortest(field, seed, reward, starts, chance)
+    made = explored(seed.explorer, seed.goals, field.world, starts, believed=reward.score, seed=seed.seed)
     return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
 
 
-def _shortest(field: Field, seed: Seed, starts: Sequence[Walk], chance: np.random.Generator) -> Examples:
+def _shortest(
+    field: Field, seed: Seed, reward: Reward, starts: Sequence[Walk], chance: np.random.Generator
+) -> Examples:
     """Shortest ways to places four to six ways off, as Room-to-Room's paths are."""
     graphs, walks = _graphs(field), []
     for start in starts:
@@ -113,7 +115,7 @@ def _shortest(field: Field, seed: Seed, starts: Sequence[Walk], chance: np.rando
     shown = along(_graphs(field), walks)
     episodes = shown.episodes[shown.shown]
     noise = torch.Generator().manual_seed(seed.seed)
-    return Examples(episodes, seed.goals.say(episodes.batch(), generator=noise, temperature=0.3))
+    return Examples(episodes, names(seed.goals, episodes, believed=reward.score, generator=noise))
 
 
 def _far(field: Field, here: int, there: int) -> float:

@@ -8,6 +8,7 @@ from torch import Tensor
 from segue.act.episodes import Batch, of_actions
 from segue.act.examples import Source, drawn, together
 from segue.act.follower import Follower
+from segue.act.goals import Believed
 from segue.act.learner import Learner, Pace
 from segue.act.policy import log_probabilities
 
@@ -37,3 +38,8 @@ def log_likelihood(policy: Follower, batch: Batch, words: Tensor) -> Tensor:
     followed = policy(batch.observations, batch.actions, words)
     chances = log_probabilities(followed.values[..., 0], batch.observations["choices"])
     return of_actions(chances, batch.actions) * batch.steps
+
+
+def believed_by(policy: Follower) -> Believed:
+    """What a policy makes of goals: how likely it does what was done where it reads them."""
+    return lambda batch, words: log_likelihood(policy, batch, words).sum(1)

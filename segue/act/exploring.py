@@ -14,7 +14,7 @@ from torch import Tensor
 from segue.act.demonstrations import Demonstrations
 from segue.act.examples import Examples, together
 from segue.act.follower import Follower
-from segue.act.goals import GoalGenerator
+from segue.act.goals import Believed, GoalGenerator, names
 from segue.act.language import BEGIN
 from segue.act.policy import walk
 from segue.act.world import Task, World
@@ -34,13 +34,12 @@ def explored(
     *,
     seed: int = 0,
     temperature: float = 1.0,
-    named_at: float = 0.3,
+    believed: Believed | None = None,
     least: int = 2,
     batch: int = 256,
 ) -> Examples:
-    """Walk from where the tasks begin, whatever they ask, and name each walk. Kept are those that the explorer ended itself, of
-    at least `least` steps. `named_at` is the temperature of the words beside the chance of z. Raises `InvalidInput` where none
-    is.
+    """Walk from where the tasks begin, whatever they ask, and name each walk as is `believed` most (`goals.names`). Kept are
+    those that the explorer ended itself, of at least `least` steps. Raises `InvalidInput` where none is.
     """
     noise, made = torch.Generator().manual_seed(seed), []
     explorer.eval()
@@ -50,7 +49,7 @@ def explored(
         episodes = walk(explorer, world, some, no_goal(len(some)), generator=noise, temperature=temperature)
         episodes = episodes[episodes.ended & (episodes.lengths >= least)]
         if len(episodes):
-            made.append(Examples(episodes, goals.say(episodes.batch(), generator=noise, temperature=named_at)))
+            made.append(Examples(episodes, names(goals, episodes, believed=believed, generator=noise)))
     if not made:
         raise InvalidInput(
             f"None of {len(tasks)} walks without a goal ended by itself after {least} steps or more.",

@@ -7,7 +7,7 @@ takes what a trajectory leaves open, which of the ways to say it. `ELBO = E_q(z 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from segue.act.demonstrations import Demonstrations
-from segue.act.episodes import Batch, of_actions
+from segue.act.episodes import Batch, Episodes, of_actions
 from segue.act.examples import Source, drawn, padded, together, trimmed
 from segue.act.follower import Reader, read_both_ways
 from segue.act.language import BEGIN, END, PADDING, UNKNOWN
@@ -215,6 +215,31 @@ class Naming(Learner):
         }
 
 
+Believed = Callable[[Batch, Tensor], Tensor]
+"""How far goals, int64 [b, n], are believed to be what was done, [b]: `Reward.score`, or a policy's likelihood."""
+
+
+def names(
+    goals: GoalGenerator,
+    episodes: Episodes,
+    *,
+    believed: Believed | None = None,
+    ways: int = 8,
+    temperature: float = 0.5,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Name every episode, int64 [b, n]: in several ways, of which the one is kept that is believed most; said once where nobody
+    is asked (Fried et al., NeurIPS 2018, section 3.3: a pragmatic speaker).
+    """
+    ways = ways if believed else 1
+    batch = episodes.batch(np.repeat(np.arange(len(episodes)), ways))
+    said = goals.say(batch, generator=generator, temperature=temperature)
+    if believed is None:
+        return said
+    with torch.inference_mode():
+        return trimmed(_most(said, believed(batch, said), ways, 1)[:, 0])
+
+
 def rephrasings(
     goals: GoalGenerator,
     shown: Demonstrations,
@@ -223,17 +248,28 @@ def rephrasings(
     each: int = 4,
     seed: int = 0,
     temperature: float = 0.5,
+    believed: Believed | None = None,
+    ways: int = 8,
 ) -> Tensor:
-    """Every goal in `each` other wordings, int64 [m, each, n]: said anew at a z that the generator infers from the goal."""
-    noise, said = torch.Generator().manual_seed(seed), []
-    for some in torch.arange(len(shown)).repeat_interleave(each).split(512):  # type: ignore[no-untyped-call]
+    """Every goal in `each` other wordings, int64 [m, each, n]: said anew at a z that the generator infers from the goal, in so
+    many `ways` of which the most believed are kept where somebody is asked."""
+    noise, said, ways = torch.Generator().manual_seed(seed), [], max(each, ways) if believed else each
+    for some in torch.arange(len(shown)).split(max(1, 512 // ways)):  # type: ignore[no-untyped-call]
+        some = some.repeat_interleave(ways)
         batch, z = shown.episodes.batch(shown.shown[some.numpy()]), None
-        if goals.latent:
-            with torch.inference_mode():
+        with torch.inference_mode():
+            if goals.latent:
                 mean, spread = goals.inferred(batch, trimmed(words[some]))
                 z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
-        said.append(goals.say(batch, z=z, generator=noise, temperature=temperature))
+            new = goals.say(batch, z=z, generator=noise, temperature=temperature)
+            said.append(_most(new, believed(batch, new), ways, each).flatten(0, 1) if believed else new)
     return padded(said).view(len(shown), each, -1)
+
+
+def _most(said: Tensor, worth: Tensor, ways: int, kept: int) -> Tensor:
+    """Of every `ways` rows of `said` [b · ways, n] the `kept` with the most `worth`, best first, [b, kept, n]."""
+    best = worth.view(-1, ways).topk(kept, 1).indices
+    return said.view(len(best), ways, -1).gather(1, best[:, :, None].expand(-1, -1, said.shape[1]))
 
 
 def _mean(vectors: Tensor, there: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from segue.act.episodes import Batch, of_actions
 from segue.act.examples import Examples, Replay, Sampled, Source, drawn, together, trimmed
 from segue.act.follower import Follower
-from segue.act.goals import GoalGenerator
+from segue.act.goals import GoalGenerator, names
 from segue.act.learner import Learner, Pace
 from segue.act.policy import log_probabilities, walk
 from segue.act.reward import Reward, discriminator_loss
@@ -33,7 +33,8 @@ class Settings:
     """`batch` examples of each source and `walks` sampled in an update; `discount` γ, `trace` λ, `temperature` α; `actor` and
     `cloning` weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over;
     `smoothing` keeps the discriminator's labels from 0 and 1; for the first `alone` updates the discriminator learns alone, and
-    only then do critics and policy, the policy at a `rate` of its own."""
+    only then do critics and policy, the policy at a `rate` of its own. What was walked is named in so many `ways`, and the
+    reward chooses."""
 
     batch: int = 32
     walks: int = 32
@@ -46,6 +47,7 @@ class Settings:
     smoothing: float = 0.05
     alone: int = 600
     rate: float = 5e-4
+    ways: int = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +131,8 @@ class InverseLearning(Learner):
         episodes = walk(self.policy, practice.world, [practice.tasks[at] for at in chosen], words, generator=noise)
         named = None
         if self.generator is not None:
-            said = self.generator.eval().say(episodes.batch(), generator=noise, temperature=0.3)
+            believed = self.reward.eval().score if self.settings.ways > 1 else None
+            said = names(self.generator.eval(), episodes, believed=believed, ways=self.settings.ways, generator=noise)
             named = Examples(episodes, said)
         self.replay.add(Examples(episodes, words), named)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from segue.act.agent import Agent, Build
-from segue.act.cloning import Cloning, log_likelihood
+from segue.act.cloning import Cloning, believed_by, log_likelihood
 from segue.act.course import Course, train
 from segue.act.demonstrations import Demonstrations
 from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown, Source
@@ -145,7 +145,7 @@ def train_agent(
     networks = begun(policy, temperature=settings.temperature, generator=goals and goals.eval())
     positives: list[Source] = [shown]
     if goals is not None:
-        said = rephrasings(goals, ground.shown, words, seed=seed)
+        said = rephrasings(goals, ground.shown, words, seed=seed, believed=believed_by(policy.eval()))
         positives += [Rephrased(ground.shown, said, 0.5), Relabelled(replay, 0.5)]
     inverse = InverseLearning(
         networks,

@@ -71,9 +71,9 @@ def adapt_agent(
     """Let an agent make its own examples in houses that it has no instructions for, and learn from them beside its
     demonstrations.
 
-    The explorer walks there, the generator names what it did, and the policy learns these pairs as if they had been shown (Zhou
-    and Small, AAAI 2021, self-supervision). Raises `InvalidInput` for a place that there is not, or an agent without those
-    parts.
+    The explorer walks there, the generator names what it did, the reward chooses among the names, and the policy learns these
+    pairs as if they had been shown (Zhou and Small, AAAI 2021, self-supervision). Raises `InvalidInput` for a place that there
+    is not, or an agent without those parts.
     """
     refuse_existing(out)
     one = agent.load(model, names=ground.names)
@@ -83,7 +83,8 @@ def adapt_agent(
             expected="an agent of houses that was trained with explorer and generator",
         )
     starts = _starts(ground.world, places, walks, seed)
-    made = explored(one.explorer, one.goals, ground.world, starts, seed=seed)
+    believed = one.reward.score if one.reward is not None else None
+    made = explored(one.explorer, one.goals, ground.world, starts, believed=believed, seed=seed)
     words = one.build.vocabulary.ids(ground.shown.instructions)
     learner = Cloning(
         one.policy, [Shown(ground.shown, words), Made(made)], Pace(updates, rate=5e-4, warmup=20), seed=seed

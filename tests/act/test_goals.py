@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from segue.act.course import train
+from segue.act.episodes import Batch
 from segue.act.examples import Shown
-from segue.act.goals import GoalGenerator, Naming, rephrasings
+from segue.act.goals import GoalGenerator, Naming, names, rephrasings
 from segue.act.language import PADDING
 from segue.act.learner import Pace
 from tests.act.conftest import Little
@@ -74,6 +76,30 @@ def test_rephrasings_are_of_each_goal(little: Little, learned: GoalGenerator) ->
         names = {walk.instruction for walk in little.walks[number // 3 * 3 :][:3]}
         right += sum(little.vocabulary.text(row) in names for row in rows)
     assert right / (3 * len(words)) > 0.75
+
+
+def _short(batch: Batch, words: Tensor) -> Tensor:
+    return -(words != PADDING).sum(1) - 1e-4 * torch.arange(len(words))
+
+
+def test_of_several_names_the_most_believed_is_kept(little: Little, learned: GoalGenerator) -> None:
+    episodes = little.shown.episodes[np.arange(12)]
+    kept = names(learned, episodes, believed=_short, ways=5, generator=torch.Generator().manual_seed(3))
+    batch = episodes.batch(np.repeat(np.arange(12), 5))
+    said = learned.say(batch, generator=torch.Generator().manual_seed(3), temperature=0.5)
+    for row, ways in zip(kept, said.view(12, 5, -1), strict=True):
+        first = ways[int((ways != PADDING).sum(1).argmin())]
+        assert little.vocabulary.text(row.tolist()) == little.vocabulary.text(first.tolist())
+    once = names(learned, episodes, ways=5, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(once, learned.say(episodes.batch(), generator=torch.Generator().manual_seed(3), temperature=0.5))
+
+
+def test_of_several_rephrasings_the_most_believed_are_kept(little: Little, learned: GoalGenerator) -> None:
+    believed = rephrasings(learned, little.shown, little.words, each=2, believed=_short, ways=6)
+    assert believed.shape[:2] == (len(little.shown), 2)
+    lengths = (believed != PADDING).sum(2)
+    assert (lengths[:, 0] <= lengths[:, 1]).all()
+    assert lengths.float().mean() <= (rephrasings(learned, little.shown, little.words) != PADDING).sum(2).float().mean()
 
 
 def test_without_a_latent_there_is_one_name(little: Little) -> None:
