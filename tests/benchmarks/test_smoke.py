@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import FULL, SMOKE
+from benchmarks.record import DATA
 from tests.act.room_files import room_files
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +163,8 @@ def _clothes(folder: Path) -> Path:
     ],
 )  # own files
 def test_runs(module: str, tmp_path: Path) -> None:
+    if module.endswith("off_policy") and not DATA.exists():
+        pytest.skip(f"the public logs are not in {DATA}; benchmarks/README.md says where to get them")
     arguments = [*SMOKE[module], "--out", str(tmp_path / "results")]
     if module.endswith(("judged_search", "selection", "policies", "drift", "ranker", "upgrades")):
         arguments += ["--data", str(_data(tmp_path / "data")), "--work", str(tmp_path / "work")]
