@@ -1,7 +1,8 @@
 """Long benchmarks as many short runs: each a job that leaves a file. Stopped at any moment, they go on where they were.
 
-Finished runs are also kept beside the result, `runs/NAME.jsonl` in --out: who has that file, and no --work folder, goes on from
-there, so that seeds can be added on another day or another machine. After a change of method its lines are to be deleted.
+Finished runs are also kept beside the result, `runs/NAME.jsonl` in --out, whenever a call ends or gathers: who has that file, and
+no --work folder, goes on from there, so that seeds can be added on another day or another machine. After a change of method its
+lines are to be deleted.
 """
 
 import argparse
@@ -49,16 +50,13 @@ def run_all(
     """Run the jobs that have left no file yet; `one_run` returns what is kept, and a line about it. --gather runs none."""
     _restore(jobs, file, chosen)
     left = [] if chosen.gather else [job for job in jobs if not file(job, chosen).exists()]
-    _keep(jobs, file, chosen)
-    if not left:
-        return
     work = partial(_run, one_run=one_run, file=file, chosen=chosen)
     with ExitStack() as stack:
+        stack.callback(_keep, jobs, file, chosen)
         run: Callable[..., Iterator[str]] = map  # here, where one process is enough
-        if chosen.processes > 1:
+        if left and chosen.processes > 1:
             run = stack.enter_context(ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn"))).map
         for number, line in enumerate(run(work, left), 1):
-            _keep(jobs, file, chosen)
             print(f"{number} of {len(left)}: {line}", flush=True)
 
 

@@ -4,10 +4,11 @@ Question: from demonstrations in 15 houses of Room-to-Room (without pixels: how 
 often does an agent stop within 3 m of the goal in houses that it knows (val_seen, of these 15) and in 11 that it does not
 (val_unseen)? Arms, all begun from one cloned policy a seed and moved for equally many updates: behavioural cloning; cloning
 with a generator (its rephrasings, and its names of what the cloned policy did); adversarial inverse learning with goals; the
-same with a deterministic hindsight generator; ours (misaligned goals, rephrasing, relabelling, a variational generator), and
-ours without each of these. Self-supervision: ours goes on from its own walks in the unseen houses, named by the generator,
-without any instruction of these; controls: extra training, walks in *seen* houses, *shuffled* goals in the unseen ones; and
-without the learned explorer: shortest walks. With --all-houses the arms cloning and ours learn in all training houses but six.
+same with a deterministic hindsight generator; ours (misaligned goals, rephrasing, relabelling, a variational generator of whose
+names the reward chooses), and ours without each of these. Self-supervision: ours goes on from its own walks in the unseen
+houses, named by the generator, without any instruction of these; controls: extra training, walks in *seen* houses, *shuffled*
+goals in the unseen ones; and without the learned explorer: shortest walks. With --all-houses the arms cloning and ours learn in
+all training houses but six.
 Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
 Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
 unseen houses; against the cloned policy's likelihood. Generator: negative log-likelihood a word of held-out houses
@@ -37,7 +38,7 @@ from numpy.typing import NDArray
 from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
 from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
-from segue.act.cloning import log_likelihood
+from segue.act.cloning import believed_by
 from segue.act.examples import Examples, Made, Rephrased, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
@@ -131,14 +132,14 @@ def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, flo
     others = [np.flatnonzero((house == house[at]) & (shown.shown != shown.shown[at])) for at in range(len(shown))]
     rows = np.asarray([at for at, there in enumerate(others) if len(there)])
     other = np.asarray([chance.choice(others[at]) for at in rows])
+    likely = believed_by(cloned)
     found: dict[str, list[NDArray[np.float64]]] = {"reward": [], "likelihood": []}
     with torch.inference_mode():
         for said in (rows, other):
             parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 300))
             batches = [(shown.episodes.batch(shown.shown[rows[part]]), words[said[part]]) for part in parts]
             found["reward"].append(np.concatenate([reward.score(*one).numpy() for one in batches]))
-            likely = [log_likelihood(cloned, *one).sum(1).numpy() for one in batches]
-            found["likelihood"].append(np.concatenate(likely))
+            found["likelihood"].append(np.concatenate([likely(*one).numpy() for one in batches]))
     return {name: area_under_curve(*scores) for name, scores in found.items()} | {
         f"{name}, pairs": float((right > wrong).mean()) for name, (right, wrong) in found.items()
     }

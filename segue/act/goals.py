@@ -229,15 +229,11 @@ def names(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Name every episode, int64 [b, n]: in several ways, of which the one is kept that is believed most; said once where nobody
-    is asked (Fried et al., NeurIPS 2018, section 3.3: a pragmatic speaker).
+    is asked. A speaker whose candidates a listener weighs: Fried, Andreas and Klein, NAACL 2018.
     """
     ways = ways if believed else 1
     batch = episodes.batch(np.repeat(np.arange(len(episodes)), ways))
-    said = goals.say(batch, generator=generator, temperature=temperature)
-    if believed is None:
-        return said
-    with torch.inference_mode():
-        return trimmed(_most(said, believed(batch, said), ways, 1)[:, 0])
+    return _said(goals, batch, None, believed, ways, 1, temperature, generator)[:, 0]
 
 
 def rephrasings(
@@ -257,19 +253,33 @@ def rephrasings(
     for some in torch.arange(len(shown)).split(max(1, 512 // ways)):  # type: ignore[no-untyped-call]
         some = some.repeat_interleave(ways)
         batch, z = shown.episodes.batch(shown.shown[some.numpy()]), None
-        with torch.inference_mode():
-            if goals.latent:
+        if goals.latent:
+            with torch.inference_mode():
                 mean, spread = goals.inferred(batch, trimmed(words[some]))
                 z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
-            new = goals.say(batch, z=z, generator=noise, temperature=temperature)
-            said.append(_most(new, believed(batch, new), ways, each).flatten(0, 1) if believed else new)
+        said.append(_said(goals, batch, z, believed, ways, each, temperature, noise).flatten(0, 1))
     return padded(said).view(len(shown), each, -1)
 
 
-def _most(said: Tensor, worth: Tensor, ways: int, kept: int) -> Tensor:
-    """Of every `ways` rows of `said` [b · ways, n] the `kept` with the most `worth`, best first, [b, kept, n]."""
-    best = worth.view(-1, ways).topk(kept, 1).indices
-    return said.view(len(best), ways, -1).gather(1, best[:, :, None].expand(-1, -1, said.shape[1]))
+def _said(
+    goals: GoalGenerator,
+    batch: Batch,
+    z: Tensor | None,
+    believed: Believed | None,
+    ways: int,
+    kept: int,
+    temperature: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """A batch in which every trajectory stands `ways` times: of its names those `kept` that are believed most, best first, [b,
+    kept, n]; all of them, as they were said, where nobody is asked or there is nothing to choose."""
+    said = goals.say(batch, z=z, generator=generator, temperature=temperature)
+    several = said.view(-1, ways, said.shape[1])
+    if believed is None or ways == kept:
+        return several
+    with torch.inference_mode():
+        best = believed(batch, said).view(-1, ways).topk(kept, 1).indices
+    return several.gather(1, best[:, :, None].expand(-1, -1, said.shape[1]))
 
 
 def _mean(vectors: Tensor, there: Tensor) -> Tensor:

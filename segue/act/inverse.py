@@ -131,8 +131,8 @@ class InverseLearning(Learner):
         episodes = walk(self.policy, practice.world, [practice.tasks[at] for at in chosen], words, generator=noise)
         named = None
         if self.generator is not None:
-            believed = self.reward.eval().score if self.settings.ways > 1 else None
-            said = names(self.generator.eval(), episodes, believed=believed, ways=self.settings.ways, generator=noise)
+            believed, ways = self.reward.eval().score, self.settings.ways
+            said = names(self.generator.eval(), episodes, believed=believed, ways=ways, generator=noise)
             named = Examples(episodes, said)
         self.replay.add(Examples(episodes, words), named)
 

@@ -27,6 +27,8 @@ class Pace:
         >>> pace = Pace(1000, rate=1.0)
         >>> pace.at(0), pace.at(500), pace.at(999)
         (0.01, 0.5, 0.02)
+        >>> Pace(1000, rate=1.0, begins=500).at(500), Pace(1000, rate=1.0, begins=500).at(750)
+        (0.01, 0.5)
         """
         moved, moves = max(0, update - self.begins), max(1, self.updates - self.begins)
         return self.rate * min(1.0, (moved + 1) / self.warmup) * max(0.02, 1 - moved / moves)

@@ -56,6 +56,22 @@ def test_targets_by_hand() -> None:
         assert found[1, 0].item() == pytest.approx(begun.item(), rel=1e-5)
 
 
+def test_critics_that_begin_at_a_reward_have_its_soft_policy(little: Little) -> None:
+    networks = begun(little.follower(), temperature=ALPHA)
+    with torch.no_grad():
+        for one in networks.reward.parameters():
+            one.add_(0.3 * torch.randn(one.shape, generator=torch.Generator().manual_seed(one.numel())))
+    networks.critics.begin_at(networks.reward)
+    batch = little.shown.episodes.batch()
+    choices = batch.observations["choices"]
+    with torch.no_grad():
+        rewards, worth = networks.reward.eval()(batch, little.words), networks.critics.eval()(batch, little.words)
+    wanted = log_probabilities(rewards.actions / ALPHA, choices)[choices]
+    for number in range(2):
+        found = log_probabilities(worth[..., number] / ALPHA, choices)[choices]
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_what_was_broken_off_does_not_teach_its_last_step() -> None:
     batch = batch_of([[1, 0], [1, 1, 1]], [True, False], 2)
     wanted = torch.arange(6.0).view(2, 3)
