@@ -32,7 +32,7 @@ from segue.act.exploring import without_goals
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, names, rephrasings
 from segue.act.grounds import Ground
-from segue.act.inverse import InverseLearning, Practice, Settings, begun
+from segue.act.inverse import InverseLearning, Practice, RewardLearning, Settings, begun
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow, walk
 from segue.act.reward import Reward
@@ -51,17 +51,12 @@ class Lengths:
     naming: int = 1200
     exploring: int = 400
     alone: int = 600
-    together: int = 600
+    together: int = 400
     adapting: int = 400
     batch: int = 64
     each: int = 24
     width: int = 128
     dropout: float = 0.3
-
-    @property
-    def inverse(self) -> int:
-        """Updates of an arm of inverse learning."""
-        return self.alone + self.together
 
     def scaled(self, times: float) -> "Lengths":
         """The same with so many times the updates."""
@@ -148,34 +143,56 @@ class Seed:
         self._taught(name, learner, lengths.together, policy)
         return policy.eval()
 
+    def told(self, *, misaligned: bool) -> Reward:
+        """What the reward of every arm begins with: the discriminator, alone, of the cloned policy, which does not move."""
+        networks, replay = begun(deepcopy(self.cloned)), Replay(60)
+        learner = RewardLearning(
+            networks,
+            [self.shown],
+            [Sampled(replay), *([Misaligned(self.shown)] if misaligned else [])],
+            replay,
+            Pace(self.lengths.alone, rate=1e-3, warmup=50),
+            practice=self._practice,
+            settings=self._settings(1),
+            seed=self.seed,
+        )
+        self._taught("reward" if misaligned else "reward without misaligned goals", learner, self.lengths.alone, None)
+        return networks.reward
+
     def inverse(self, name: str, arm: "Arm") -> tuple[Follower, Reward]:
         """Inverse reinforcement learning by the sources of an arm."""
-        lengths, ground = self.lengths, self.field.ground
+        lengths, shown = self.lengths, self.field.ground.shown
         generator = {"": None, "variational": self.goals, "plain": self.plain}[arm.generator] if arm.generator else None
         replay = Replay(60)
         positives: list[Source] = [self.shown]
         if arm.rephrased:
-            positives.append(Rephrased(ground.shown, self.said(arm.generator), 0.5))
+            positives.append(Rephrased(shown, self.said(arm.generator), 0.25))
         if arm.relabelled:
-            positives.append(Relabelled(replay, 0.5))
+            positives.append(Relabelled(replay, 0.25))
         negatives: list[Source] = [Sampled(replay)]
         if arm.misaligned:
             negatives += [Misaligned(source, source.share) for source in positives]
         networks = begun(deepcopy(self.cloned), generator=generator if arm.relabelled else None)
+        networks.reward.load_state_dict(self.told(misaligned=arm.misaligned).state_dict())
         learner = InverseLearning(
             networks,
             positives,
             negatives,
             replay,
-            Pace(lengths.inverse, rate=1e-3, warmup=50),
-            practice=Practice(self.field.world, ground.tasks, self.field.words),
-            settings=Settings(
-                batch=lengths.each, walks=lengths.each, alone=lengths.alone, rate=POLICY_RATE, ways=arm.ways
-            ),
+            Pace(lengths.together, rate=POLICY_RATE, warmup=20),
+            practice=self._practice,
+            settings=self._settings(arm.ways),
             seed=self.seed,
         )
-        self._taught(name, learner, lengths.inverse, networks.policy)
+        self._taught(name, learner, lengths.together, networks.policy)
         return networks.policy.eval(), networks.reward.eval()
+
+    @property
+    def _practice(self) -> Practice:
+        return Practice(self.field.world, self.field.ground.tasks, self.field.words)
+
+    def _settings(self, ways: int) -> Settings:
+        return Settings(batch=self.lengths.each, walks=self.lengths.each, rate=POLICY_RATE, ways=ways)
 
     def said(self, generator: str) -> Tensor:
         """Every goal in four other wordings."""

@@ -328,7 +328,7 @@ def main() -> None:
     options.add_argument("--arms", nargs="+", choices=ARMS, help="[all; with --all-houses cloning and ours]")
     options.add_argument("--houses", type=int, default=15, help="to learn in")
     options.add_argument("--all-houses", action="store_true", help="learn in all training houses but six")
-    options.add_argument("--explored", type=int, default=4000, help="walks of its own")
+    options.add_argument("--explored", type=int, default=2000, help="walks of its own")
     options.add_argument("--updates", type=float, default=1.0, help="times the updates of every part")
     options.add_argument("--most", type=int, help="instructions of each set that is tested on  [all]")
     chosen = options.parse_args()

@@ -74,26 +74,33 @@ class Replay:
     def keeps(self) -> dict[str, Tensor]:
         """All of it as tensors by name; `takes_up` is the inverse."""
         found: dict[str, Tensor] = {}
-        for at, one in enumerate(self.followed):
-            episodes = one.episodes
-            arrays = {f"observations/{name}": values for name, values in episodes.observations.items()}
-            arrays |= {"actions": episodes.actions, "starts": episodes.starts, "ended": episodes.ended}
-            found |= {f"{at}/{name}": torch.from_numpy(values) for name, values in arrays.items()}
-            found[f"{at}/words"] = one.words
-        return found | {f"{at}/named": one.words for at, one in enumerate(self.named)}
+        for kind, portions in (("followed", self.followed), ("named", self.named)):
+            for at, one in enumerate(portions):
+                found |= {f"{kind}/{at}/{name}": tensor for name, tensor in _tensors(one).items()}
+        return found
 
     def takes_up(self, kept: Mapping[str, Tensor]) -> None:
-        portions: dict[int, dict[str, Tensor]] = {}
+        portions: dict[tuple[str, int], dict[str, Tensor]] = {}
         for name, tensor in kept.items():
-            at, _, field = name.partition("/")
-            portions.setdefault(int(at), {})[field] = tensor
+            kind, at, rest = name.split("/", 2)
+            portions.setdefault((kind, int(at)), {})[rest] = tensor
         self.followed.clear()
         self.named.clear()
-        for _, one in sorted(portions.items()):
-            seen = {name.partition("/")[2]: value.numpy() for name, value in one.items() if "/" in name}
-            episodes = Episodes(seen, one["actions"].numpy(), one["starts"].numpy(), one["ended"].numpy())
-            named = Examples(episodes, one["named"]) if "named" in one else None
-            self.add(Examples(episodes, one["words"]), named)
+        for (kind, _), one in sorted(portions.items()):
+            (self.followed if kind == "followed" else self.named).append(_examples(one))
+
+
+def _tensors(one: Examples) -> dict[str, Tensor]:
+    episodes = one.episodes
+    arrays = {f"observations/{name}": values for name, values in episodes.observations.items()}
+    arrays |= {"actions": episodes.actions, "starts": episodes.starts, "ended": episodes.ended}
+    return {name: torch.from_numpy(values) for name, values in arrays.items()} | {"words": one.words}
+
+
+def _examples(tensors: Mapping[str, Tensor]) -> Examples:
+    seen = {name.partition("/")[2]: one.numpy() for name, one in tensors.items() if "/" in name}
+    actions, starts, ended = (tensors[name].numpy() for name in ("actions", "starts", "ended"))
+    return Examples(Episodes(seen, actions, starts, ended), tensors["words"])
 
 
 class Source(Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.act.demonstrations import Demonstrations
@@ -35,21 +36,27 @@ def explored(
     seed: int = 0,
     temperature: float = 1.0,
     believed: Believed | None = None,
+    tries: int = 4,
     least: int = 2,
-    batch: int = 256,
+    batch: int = 64,
 ) -> Examples:
     """Walk from where the tasks begin, whatever they ask, and name each walk as is `believed` most (`goals.names`). Kept are
-    those that the explorer ended itself, of at least `least` steps. Raises `InvalidInput` where none is.
+    those that the explorer ended itself, of at least `least` steps; and where somebody is asked, of `tries` walks from each
+    task's beginning the one that is believed most: an explorer that has no goal wanders, and a reward that knows how
+    demonstrators go knows it. Raises `InvalidInput` where none is left.
     """
     noise, made = torch.Generator().manual_seed(seed), []
     explorer.eval()
     goals.eval()
+    tries = tries if believed else 1
     for first in range(0, len(tasks), batch):
-        some = tasks[first : first + batch]
+        some = [task for task in tasks[first : first + batch] for _ in range(tries)]
         episodes = walk(explorer, world, some, no_goal(len(some)), generator=noise, temperature=temperature)
-        episodes = episodes[episodes.ended & (episodes.lengths >= least)]
-        if len(episodes):
-            made.append(Examples(episodes, names(goals, episodes, believed=believed, generator=noise)))
+        kept = np.flatnonzero(episodes.ended & (episodes.lengths >= least))
+        if not len(kept):
+            continue
+        found = Examples(episodes[kept], names(goals, episodes[kept], believed=believed, generator=noise))
+        made.append(_best(found, kept // tries, believed) if believed else found)
     if not made:
         raise InvalidInput(
             f"None of {len(tasks)} walks without a goal ended by itself after {least} steps or more.",
@@ -57,6 +64,14 @@ def explored(
             fix="train it for longer, or walk more often",
         )
     return together(made)
+
+
+def _best(examples: Examples, task: NDArray[np.int64], believed: Believed) -> Examples:
+    """Of the examples of each task the one that is believed most."""
+    with torch.inference_mode():
+        scores = believed(examples.episodes.batch(), examples.words).numpy()
+    order = np.lexsort((-scores, task))
+    return examples[order[np.unique(task[order], return_index=True)[1]]]
 
 
 def shuffled(examples: Examples, *, seed: int = 0) -> Examples:

@@ -1,11 +1,12 @@
-"""Inverse reinforcement learning with language goals: policy, reward and critics learn together, from demonstrations alone.
+"""Inverse reinforcement learning with language goals: policy, reward and critics, from demonstrations alone.
 
 Zhou and Small, "Inverse Reinforcement Learning with Natural Language Goals", AAAI 2021. In each update the policy walks,
 following goals of the demonstrations; the generator, if there is one, names what it did; the discriminator learns from its
 sources; the critics learn the rewards of now; the policy follows their slow copies, which are without dropout. Where we differ:
-the likelihood of what was demonstrated stays beside the critics, as the paper clones before and not during; and the critics
-begin at the reward, where the discount is 0 as a rule: f, once it tells the policy from the demonstrations, is the demonstrator's
-advantage, in which what comes later is counted already.
+the reward learns first, alone, while the cloned policy stays as it is; then the critics begin at the reward, where the discount
+is 0 as a rule: f, once it tells the policy from the demonstrations, is the demonstrator's advantage, in which what comes later
+is counted already; and the likelihood of what was demonstrated stays beside the critics, as the paper clones before and not
+during.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.act.episodes import Batch, of_actions
+from segue.act.episodes import Batch, Episodes, of_actions
 from segue.act.examples import Examples, Replay, Sampled, Source, drawn, together, trimmed
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, names
@@ -32,9 +33,9 @@ from segue.act.world import Task, World
 class Settings:
     """`batch` examples of each source and `walks` sampled in an update; `discount` γ, `trace` λ, `temperature` α; `actor` and
     `cloning` weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over;
-    `smoothing` keeps the discriminator's labels from 0 and 1; for the first `alone` updates the discriminator learns alone, and
-    only then do critics and policy, the policy at a `rate` of its own. What was walked is named in so many `ways`, and the
-    reward chooses."""
+    `smoothing` keeps the discriminator's labels from 0 and 1; the policy learns at a `rate` of its own. What was walked is named
+    in so many `ways`, of which the reward chooses; only the `believed` share of the walks, those that the reward gives most
+    under their names, is learned from: named or not, what the policy does by chance is no demonstration."""
 
     batch: int = 32
     walks: int = 32
@@ -45,9 +46,9 @@ class Settings:
     cloning: float = 0.3
     average: float = 0.02
     smoothing: float = 0.05
-    alone: int = 600
     rate: float = 5e-4
     ways: int = 8
+    believed: float = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class Networks:
 
 def begun(policy: Follower, *, temperature: float = 1.0, generator: GoalGenerator | None = None) -> Networks:
     """Networks that begin where a cloned policy stands: its log-probabilities are the rewards, under which it is optimal, so
-    that learning starts there and not from chance. The critics begin anew at the reward once that has learned alone.
+    that learning starts there and not from chance.
     """
     critics = deepcopy(policy)
     critics.out = nn.Linear(policy.width, 2)
@@ -80,8 +81,8 @@ def begun(policy: Follower, *, temperature: float = 1.0, generator: GoalGenerato
     return networks
 
 
-class InverseLearning(Learner):
-    """One learner for the method, its ablations and the adversarial baselines: `positives` and `negatives` say which it is.
+class RewardLearning(Learner):
+    """The reward alone: a discriminator of the policy, which walks and stays as it is, by its `positives` and `negatives`.
 
     Without `practice` it learns from the demonstrations alone: nothing is sampled, and the discriminator tells them from
     misaligned ones.
@@ -99,23 +100,15 @@ class InverseLearning(Learner):
         settings: Settings,
         seed: int = 0,
     ) -> None:
-        self.policy, self.reward, self.critics = networks.policy, networks.reward, networks.critics
-        self.targets = deepcopy(networks.critics).requires_grad_(False).eval()
-        learning: dict[str, nn.Module] = {"policy": self.policy, "reward": self.reward, "critics": self.critics}
-        later = replace(pace, begins=settings.alone)
-        paces = {"reward": pace, "critics": later, "policy": replace(later, rate=settings.rate)}
-        super().__init__(learning | {"targets": self.targets}, paces, seed=seed)
-        self.generator, self.positives, self.negatives = networks.generator, positives, negatives
+        self.policy, self.reward, self.generator = networks.policy, networks.reward, networks.generator
+        super().__init__({"reward": networks.reward}, {"reward": pace}, seed=seed)
+        self.positives, self.negatives = positives, negatives
         self.replay, self.practice, self.settings = replay, practice, settings
 
     def learn(self, random: np.random.Generator) -> dict[str, float]:
         if self.practice is not None:
             self._walk(self.practice, random)
-        if self.updates == self.settings.alone:
-            self.critics.begin_at(self.reward)
-            self.targets.load_state_dict(self.critics.state_dict())
-        seen = self._discriminate(random)
-        return seen if self.updates < self.settings.alone else seen | self._act(random)
+        return self._discriminate(random)
 
     def keeps(self) -> dict[str, Tensor]:
         return self.replay.keeps()
@@ -131,10 +124,16 @@ class InverseLearning(Learner):
         episodes = walk(self.policy, practice.world, [practice.tasks[at] for at in chosen], words, generator=noise)
         named = None
         if self.generator is not None:
-            believed, ways = self.reward.eval().score, self.settings.ways
-            said = names(self.generator.eval(), episodes, believed=believed, ways=ways, generator=noise)
-            named = Examples(episodes, said)
+            named = self._named(self.generator.eval(), episodes, noise)
         self.replay.add(Examples(episodes, words), named)
+
+    def _named(self, generator: GoalGenerator, episodes: Episodes, noise: torch.Generator) -> Examples:
+        believed, ways = self.reward.eval().score, self.settings.ways
+        said = names(generator, episodes, believed=believed, ways=ways, generator=noise)
+        with torch.inference_mode():
+            scores = believed(episodes.batch(), said)
+        best = scores.topk(max(1, round(self.settings.believed * len(said)))).indices
+        return Examples(episodes, said)[best.numpy()]
 
     def _discriminate(self, random: np.random.Generator) -> dict[str, float]:
         sides = [drawn(side, self.settings.batch, random) for side in (self.positives, self.negatives)]
@@ -154,6 +153,38 @@ class InverseLearning(Learner):
         self.move("reward", loss)
         right = ((rewards.taken(batch) > log_policy) == (positive[:, None] > 0)) & batch.steps
         return {"discriminator": loss.item(), "told apart": (right.sum() / batch.steps.sum()).item()}
+
+    def _log_policy(self, batch: Batch, words: Tensor) -> Tensor:
+        values = self.policy(batch.observations, batch.actions, words).values[..., 0]
+        return log_probabilities(values, batch.observations["choices"])
+
+
+class InverseLearning(RewardLearning):
+    """Policy, critics and reward together: one learner for the method, its ablations and the adversarial baselines; `positives`
+    and `negatives` say which it is. The critics begin at the reward as it is now."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        positives: Sequence[Source],
+        negatives: Sequence[Source],
+        replay: Replay,
+        pace: Pace,
+        *,
+        practice: Practice | None,
+        settings: Settings,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(networks, positives, negatives, replay, pace, practice=practice, settings=settings, seed=seed)
+        self.critics = networks.critics
+        self.critics.begin_at(networks.reward)
+        self.targets = deepcopy(networks.critics).requires_grad_(False).eval()
+        self.joins("policy", self.policy, replace(pace, rate=settings.rate))
+        self.joins("critics", self.critics, pace)
+        self.joins("targets", self.targets, None)
+
+    def learn(self, random: np.random.Generator) -> dict[str, float]:
+        return super().learn(random) | self._act(random)
 
     def _act(self, random: np.random.Generator) -> dict[str, float]:
         sources = [*self.positives, Sampled(self.replay)]
@@ -190,10 +221,6 @@ class InverseLearning(Learner):
         self.move("policy", settings.actor * actor + settings.cloning * cloning)
         seen = {"critics": critics, "reward": _mean(rewards.taken(batch), batch), "actor": actor, "cloning": cloning}
         return {name: value.item() for name, value in seen.items()}
-
-    def _log_policy(self, batch: Batch, words: Tensor) -> Tensor:
-        values = self.policy(batch.observations, batch.actions, words).values[..., 0]
-        return log_probabilities(values, batch.observations["choices"])
 
 
 def _mean(values: Tensor, batch: Batch) -> Tensor:

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 @dataclass(frozen=True, slots=True)
 class Pace:
     """For `updates` updates: the `rate` rises over `warmup` of them and falls in a line to a fiftieth of itself; gradients'
-    norms are at most `clip`, weights decay by `decay`. What does not move before update `begins` rises only then."""
+    norms are at most `clip`, weights decay by `decay`."""
 
     updates: int
     rate: float = 2e-3
     warmup: int = 100
     decay: float = 1e-4
     clip: float = 1.0
-    begins: int = 0
 
     def at(self, update: int) -> float:
         """The rate of update 0, 1, …
@@ -27,22 +26,28 @@ class Pace:
         >>> pace = Pace(1000, rate=1.0)
         >>> pace.at(0), pace.at(500), pace.at(999)
         (0.01, 0.5, 0.02)
-        >>> Pace(1000, rate=1.0, begins=500).at(500), Pace(1000, rate=1.0, begins=500).at(750)
-        (0.01, 0.5)
         """
-        moved, moves = max(0, update - self.begins), max(1, self.updates - self.begins)
-        return self.rate * min(1.0, (moved + 1) / self.warmup) * max(0.02, 1 - moved / moves)
+        return self.rate * min(1.0, (update + 1) / self.warmup) * max(0.02, 1 - update / self.updates)
 
 
 class Learner(ABC):
     """Takes updates. Chance in an update comes from `seed` and `updates` alone."""
 
     def __init__(self, networks: Mapping[str, nn.Module], paces: Mapping[str, Pace], *, seed: int) -> None:
-        self.networks, self.paces, self.seed, self.updates = dict(networks), dict(paces), seed, 0
-        self.optimisers = {
-            name: torch.optim.AdamW(networks[name].parameters(), lr=pace.rate, weight_decay=pace.decay, fused=True)
-            for name, pace in paces.items()
-        }
+        self.seed, self.updates = seed, 0
+        self.networks: dict[str, nn.Module] = {}
+        self.paces: dict[str, Pace] = {}
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        for name, network in networks.items():
+            self.joins(name, network, paces.get(name))
+
+    def joins(self, name: str, network: nn.Module, pace: Pace | None) -> None:
+        """One more network is kept, and learns at a pace, or does not."""
+        self.networks[name] = network
+        if pace is not None:
+            moves = network.parameters()
+            self.paces[name] = pace
+            self.optimisers[name] = torch.optim.AdamW(moves, lr=pace.rate, weight_decay=pace.decay, fused=True)
 
     def update(self) -> dict[str, float]:
         """One update; → what there is to watch."""

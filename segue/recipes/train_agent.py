@@ -20,7 +20,7 @@ from segue.act.exploring import no_goal, without_goals
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, rephrasings
 from segue.act.grounds import Ground
-from segue.act.inverse import InverseLearning, Practice, Settings, begun
+from segue.act.inverse import InverseLearning, Practice, RewardLearning, Settings, begun
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow
 from segue.act.reward import Reward, area_under_curve
@@ -39,14 +39,15 @@ def unwatched(part: str, update: int, values: Mapping[str, float]) -> None:
 class Plan:
     """How many updates each part learns for, and how the parts are made; `rate` is the highest of cloning.
 
-    Without `naming` there is no generator of goals, without `exploring` no explorer. Where the reward learns `alone` for all
-    the updates of `inverse` (`Settings`), the policy stays as it was cloned.
+    Without `naming` there is no generator of goals, without `exploring` no explorer. The `reward` learns alone, then for the
+    updates of `inverse` together with the policy; without these the policy stays as it was cloned.
     """
 
     cloning: int = 900
     naming: int = 800
     exploring: int = 300
-    inverse: int = 1200
+    reward: int = 600
+    inverse: int = 600
     width: int = 128
     dropout: float = 0.4
     judged: int = 100
@@ -63,6 +64,7 @@ class Plan:
             cloning=some(self.cloning),
             naming=some(self.naming),
             exploring=some(self.exploring),
+            reward=some(self.reward),
             inverse=some(self.inverse),
             judged=max(1, min(self.judged, round(effort * self.judged))),
         )
@@ -141,34 +143,44 @@ def train_agent(
         pace, explores = Pace(plan.exploring), explorer
         blind, blank = [Made(without_goals(ground.shown))], no_goal(len(aside))
         course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, lambda: likely(explores, blank), LIKELY)
-    replay, pace = Replay(60), Pace(plan.inverse, rate=1e-3)
+    practice = _practice(ground, build)
     networks = begun(policy, temperature=settings.temperature, generator=goals and goals.eval())
-    positives: list[Source] = [shown]
-    if goals is not None:
-        said = rephrasings(goals, ground.shown, words, seed=seed, believed=believed_by(policy.eval()))
-        positives += [Rephrased(ground.shown, said, 0.5), Relabelled(replay, 0.5)]
-    inverse = InverseLearning(
-        networks,
-        positives,
-        [Sampled(replay), *(Misaligned(one, one.share) for one in positives)],
-        replay,
-        pace,
-        practice=_practice(ground, build),
-        settings=settings,
-        seed=seed,
-    )
 
     def told() -> dict[str, float]:
         return calibrated(networks.reward, aside, unread, seed=seed)
 
-    def told_apart() -> dict[str, float]:
-        measured = {name: value for name, value in cloned.judged[cloned.best].items() if name != "updates"}
-        return measured | told()
-
-    if settings.alone < plan.inverse:
-        learned = course("inverse", inverse, pace, done, by)
-    else:
-        learned = course("inverse", inverse, pace, told_apart, "area under the curve")
+    # What the generator says is learned from only once the reward knows what people say.
+    for_reward, pace = replace(networks, generator=None), Pace(plan.reward, rate=1e-3)
+    replay = Replay(60)
+    alone = RewardLearning(
+        for_reward,
+        [shown],
+        [Sampled(replay), Misaligned(shown)],
+        replay,
+        pace,
+        practice=practice,
+        settings=settings,
+        seed=seed,
+    )
+    course("reward", alone, pace, told, "area under the curve")
+    learned = cloned
+    if plan.inverse:
+        replay, pace = Replay(60), Pace(plan.inverse, rate=5e-4)
+        positives: list[Source] = [shown]
+        if goals is not None:
+            said = rephrasings(goals, ground.shown, words, seed=seed, believed=believed_by(policy.eval()))
+            positives += [Rephrased(ground.shown, said, 0.25), Relabelled(replay, 0.25)]
+        together = InverseLearning(
+            networks,
+            positives,
+            [Sampled(replay), *(Misaligned(one, one.share) for one in positives)],
+            replay,
+            pace,
+            practice=practice,
+            settings=settings,
+            seed=seed,
+        )
+        learned = course("inverse", together, pace, done, by)
     judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
     judged["reward"] = told()
     meta = {"world": dict(about or {}), "seed": seed, "held out": judged}

@@ -63,7 +63,7 @@ def adapt_agent(
     places: Sequence[str],
     out: Path,
     *,
-    walks: int = 4000,
+    walks: int = 2000,
     updates: int = 400,
     seed: int = 0,
     progress: bool = True,

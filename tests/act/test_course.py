@@ -33,7 +33,7 @@ def inverse(little: Little, updates: int) -> InverseLearning:
         replay,
         Pace(updates, rate=1e-3, warmup=2),
         practice=Practice(little.world, little.walks, little.words),
-        settings=Settings(batch=8, walks=8, alone=2),
+        settings=Settings(batch=8, walks=8),
     )
 
 
@@ -92,7 +92,7 @@ def test_without_a_world_it_learns_from_demonstrations_alone(little: Little) -> 
         replay,
         Pace(4),
         practice=None,
-        settings=Settings(batch=8, alone=0),
+        settings=Settings(batch=8),
     )
     seen = learner.update()
     assert {"discriminator", "told apart", "critics", "actor", "cloning"} <= set(seen)
