@@ -146,7 +146,7 @@ def evaluate(
 @world_options
 @click.option("--place", "places", multiple=True, required=True, help="The new house's name; may be repeated.")
 @out_option
-@click.option("--walks", type=click.IntRange(min=1), default=4000, show_default=True, help="To explore by.")
+@click.option("--walks", type=click.IntRange(min=1), default=2000, show_default=True, help="To explore by.")
 @click.option("--updates", type=click.IntRange(min=1), default=400, show_default=True, help="To learn for.")
 @seed_option
 @json_option
