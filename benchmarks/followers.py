@@ -220,7 +220,7 @@ class Seed:
         policy, lengths = deepcopy(begins), self.lengths
         sources: list[Source] = [self.shown, Made(made)] if made else [self.shown]
         learner = Cloning(
-            policy, sources, Pace(lengths.adapting, rate=5e-4, warmup=50), batch=lengths.batch, seed=self.seed
+            policy, sources, Pace(lengths.adapting, rate=1.5e-4, warmup=20), batch=lengths.batch, seed=self.seed
         )
         self._taught(name, learner, lengths.adapting, None)
         return policy.eval()

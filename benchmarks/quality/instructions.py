@@ -5,10 +5,10 @@ often does an agent stop within 3 m of the goal in houses that it knows (val_see
 (val_unseen)? Arms, all begun from one cloned policy a seed and moved for equally many updates: behavioural cloning; cloning
 with a generator (its rephrasings, and its names of what the cloned policy did); adversarial inverse learning with goals; the
 same with a deterministic hindsight generator; ours (misaligned goals, rephrasing, relabelling, a variational generator of whose
-names the reward chooses), and ours without each of these. Self-supervision: ours goes on from its own walks in the unseen
-houses, named by the generator, without any instruction of these; controls: extra training, walks in *seen* houses, *shuffled*
-goals in the unseen ones; and without the learned explorer: shortest walks. With --all-houses the arms cloning and ours learn in
-all training houses but six.
+names the reward chooses), and ours without each of these. Self-supervision: ours goes on from ways in the unseen houses, on the
+map of where its explorer came, named by the generator, without any instruction of these; controls: extra training, ways in
+*seen* houses, *shuffled* goals in the unseen ones; the explorer's own walks in place of the map; and no explorer, the map
+given. With --all-houses the arms cloning and ours learn in all training houses but six.
 Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
 Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
 unseen houses; against the cloned policy's likelihood. Generator: negative log-likelihood a word of held-out houses
@@ -42,8 +42,9 @@ from segue.act.cloning import believed_by
 from segue.act.examples import Examples, Made, Rephrased, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
-from segue.act.goals import GoalGenerator, names
+from segue.act.goals import GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
+from segue.act.mapping import named_ways, visited, ways_among
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
 from segue.act.worlds.graphs import Graphs
@@ -54,7 +55,7 @@ Job = tuple[str, int]
 CLONING, WITH_GENERATOR, GENERATOR = "behavioural cloning", "cloning with a generator", "generator"
 BASELINES = (CLONING, "adversarial, goals", "adversarial, hindsight")
 OURS, ADAPTED = "ours", "ours, self-supervised"
-CONTROLS = ("extra training", "walks in seen houses", "shuffled goals", "shortest walks")
+CONTROLS = ("extra training", "ways in seen houses", "shuffled goals", "the explorer's own walks", "the map given")
 ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS)
 
 
@@ -91,36 +92,20 @@ def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Exa
     """What the policy goes on with beside its demonstrations; nothing of the unseen houses but their graphs is looked at."""
     if arm == "extra training":
         return None
-    graphs = _graphs(field)
-    chance = np.random.default_rng(seed.seed)
-    walks = _walks(field, "seen") if arm == "walks in seen houses" else _walks(field, "unseen")
-    starts = anywhere(graphs, np.unique(graphs.house[[walk.start for walk in walks]]), count, chance)
-    if arm == "shortest walks":
-        return _shortest(field, seed, reward, starts, chance)
-    made = explored(seed.explorer, seed.goals, field.world, starts, believed=reward.score, seed=seed.seed)
+    graphs, chance = _graphs(field), np.random.default_rng(seed.seed)
+    walks = _walks(field, "seen") if arm == "ways in seen houses" else _walks(field, "unseen")
+    houses = np.unique(graphs.house[[walk.start for walk in walks]])
+    starts = anywhere(graphs, houses, count, chance)
+    if arm == "the explorer's own walks":
+        return explored(seed.explorer, seed.goals, field.world, starts, believed=reward.score, seed=seed.seed)
+    if arm == "the map given":
+        been = np.flatnonzero(np.isin(graphs.house, houses))
+    else:
+        been = visited(seed.explorer, _houses(field.ground), starts, seed=seed.seed)
+    edges = field.ground.shown.episodes.lengths - 1
+    ways = ways_among(graphs, been, count, edges=(int(edges.min()), int(edges.max())), random=chance)
+    made = named_ways(seed.goals, graphs, ways, believed=reward.score, seed=seed.seed)
     return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
-
-
-def _shortest(
-    field: Field, seed: Seed, reward: Reward, starts: Sequence[Walk], chance: np.random.Generator
-) -> Examples:
-    """Shortest ways to places four to six ways off, as Room-to-Room's paths are."""
-    graphs, walks = _graphs(field), []
-    for start in starts:
-        inside = np.flatnonzero(graphs.house == graphs.house[start.start])
-        for there in chance.permutation(inside)[:20].tolist():
-            path = tuple(graphs.shortest(start.start, there)) if np.isfinite(_far(field, start.start, there)) else ()
-            if 5 <= len(path) <= 7:
-                walks.append(Walk("", start.start, start.heading, path))
-                break
-    shown = along(_graphs(field), walks)
-    episodes = shown.episodes[shown.shown]
-    noise = torch.Generator().manual_seed(seed.seed)
-    return Examples(episodes, names(seed.goals, episodes, believed=reward.score, generator=noise))
-
-
-def _far(field: Field, here: int, there: int) -> float:
-    return float(_graphs(field).distance(np.asarray(here), np.asarray(there)))
 
 
 def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, float]:

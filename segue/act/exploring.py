@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.act.demonstrations import Demonstrations
-from segue.act.examples import Examples, together
+from segue.act.episodes import Episodes
+from segue.act.examples import Examples, padded, together
 from segue.act.follower import Follower
 from segue.act.goals import Believed, GoalGenerator, names
 from segue.act.language import BEGIN
@@ -64,6 +65,16 @@ def explored(
             fix="train it for longer, or walk more often",
         )
     return together(made)
+
+
+def named(
+    goals: GoalGenerator, episodes: Episodes, *, believed: Believed | None = None, seed: int = 0, batch: int = 64
+) -> Examples:
+    """Every episode by the name that is `believed` most (`goals.names`), a batch at a time."""
+    noise, rows = torch.Generator().manual_seed(seed), np.arange(len(episodes))
+    some = [episodes[rows[first : first + batch]] for first in range(0, len(rows), batch)]
+    said = [names(goals, one, believed=believed, generator=noise) for one in some]
+    return Examples(episodes, padded(said))
 
 
 def _best(examples: Examples, task: NDArray[np.int64], believed: Believed) -> Examples:

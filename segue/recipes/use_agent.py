@@ -12,9 +12,9 @@ from segue.act import agent
 from segue.act.cloning import Cloning
 from segue.act.course import train
 from segue.act.examples import Made, Shown
-from segue.act.exploring import explored
 from segue.act.grounds import Ground
 from segue.act.learner import Pace
+from segue.act.mapping import named_ways, visited, ways_among
 from segue.act.worlds.walks import Houses, Walk, anywhere
 from segue.errors import InvalidInput
 from segue.evolve.intervals import bootstrap
@@ -71,9 +71,10 @@ def adapt_agent(
     """Let an agent make its own examples in houses that it has no instructions for, and learn from them beside its
     demonstrations.
 
-    The explorer walks there, the generator names what it did, the reward chooses among the names, and the policy learns these
-    pairs as if they had been shown (Zhou and Small, AAAI 2021, self-supervision). Raises `InvalidInput` for a place that there
-    is not, or an agent without those parts.
+    The explorer walks there; on the map of where it came the generator names `walks` ways as long as demonstrations are, the
+    reward chooses among the names, and the policy learns these pairs as if they had been shown (Zhou and Small, AAAI 2021,
+    self-supervision; `act/mapping.py` says where we differ). Raises `InvalidInput` for a place that there is not, or an agent
+    without those parts.
     """
     refuse_existing(out)
     one = agent.load(model, names=ground.names)
@@ -84,10 +85,14 @@ def adapt_agent(
         )
     starts = _starts(ground.world, places, walks, seed)
     believed = one.reward.score if one.reward is not None else None
-    made = explored(one.explorer, one.goals, ground.world, starts, believed=believed, seed=seed)
+    been = visited(one.explorer, ground.world, starts, seed=seed)
+    edges = ground.shown.episodes.lengths - 1
+    far, random = (int(edges.min()), int(edges.max())), np.random.default_rng(seed)
+    ways = ways_among(ground.world.graphs, been, walks, edges=far, random=random)
+    made = named_ways(one.goals, ground.world.graphs, ways, believed=believed, seed=seed)
     words = one.build.vocabulary.ids(ground.shown.instructions)
     learner = Cloning(
-        one.policy, [Shown(ground.shown, words), Made(made)], Pace(updates, rate=5e-4, warmup=20), seed=seed
+        one.policy, [Shown(ground.shown, words), Made(made)], Pace(updates, rate=1.5e-4, warmup=20), seed=seed
     )
     work = out.with_name(out.name + ".training")
     train(learner, updates, folder=work, progress=progress, title="adapting")

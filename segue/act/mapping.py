@@ -1,0 +1,64 @@
+"""Ways on the map of where an explorer has been: examples of an agent's own making in a house.
+
+An explorer without a goal wanders, and often to the same places; demonstrators go straight, and to any. So what it walked is
+taken as a map, and on it are the ways that a demonstrator might have shown (Zhou and Small, AAAI 2021, name the explorer's walks
+themselves: `exploring.explored`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from segue.act.examples import Examples
+from segue.act.exploring import named, no_goal
+from segue.act.follower import Follower
+from segue.act.goals import Believed, GoalGenerator
+from segue.act.grounds import along
+from segue.act.policy import walk
+from segue.act.worlds.graphs import Graphs, Integers
+from segue.act.worlds.walks import Houses, Walk
+from segue.errors import InvalidInput
+
+
+def visited(explorer: Follower, world: Houses, walks: Sequence[Walk], *, seed: int = 0, batch: int = 256) -> Integers:
+    """Where an explorer came that began where the walks begin, whatever they ask: the numbers of the places, in order."""
+    noise, been = torch.Generator().manual_seed(seed), []
+    explorer.eval()
+    for first in range(0, len(walks), batch):
+        some = walks[first : first + batch]
+        walk(explorer, world, some, no_goal(len(some)), generator=noise)
+        been.append(world.places)
+    return np.unique(np.concatenate([places.ravel() for places in been]))
+
+
+def ways_among(
+    graphs: Graphs, places: Integers, count: int, *, edges: tuple[int, int], random: np.random.Generator
+) -> list[Walk]:
+    """`count` walks between any two of the places of one house: the shortest there is, where it leads through these places
+    alone and along at least and at most so many `edges`. Each begins looking any way. Raises `InvalidInput` where there is
+    none."""
+    known = np.zeros(len(graphs.places), bool)
+    known[places] = True
+    found: list[tuple[int, ...]] = []
+    for here in places.tolist():
+        inside = places[graphs.house[places] == graphs.house[here]]
+        reached = inside[np.isfinite(graphs.distance(np.asarray(here), inside))]
+        ways = (graphs.shortest(here, there) for there in reached.tolist())
+        found += [tuple(way) for way in ways if edges[0] < len(way) <= edges[1] + 1 and known[way].all()]
+    if not found:
+        raise InvalidInput(
+            f"Among {len(places)} places no way has {edges[0]} to {edges[1]} edges.",
+            expected="a house in which the explorer came about",
+            fix="let it walk more often",
+        )
+    chosen, turns = random.choice(len(found), count, replace=count > len(found)), random.uniform(0, 2 * np.pi, count)
+    return [Walk("", found[at][0], float(turn), found[at]) for at, turn in zip(chosen.tolist(), turns, strict=True)]
+
+
+def named_ways(
+    goals: GoalGenerator, graphs: Graphs, walks: Sequence[Walk], *, believed: Believed | None = None, seed: int = 0
+) -> Examples:
+    """Walks along their paths, each by the name that is `believed` most."""
+    shown = along(graphs, walks)
+    return named(goals, shown.episodes[shown.shown], believed=believed, seed=seed)
