@@ -10,7 +10,9 @@ Kronecker-factored preconditioner (`segue.evolve.kronecker`). With few examples 
 
 Where we differ: the loss is a sum over the examples, so that λ means the same after one of them is removed; f_w0(x), which is
 noise where the output layer is new, can be left out (`centred`); the output layer can be solved for instead of drawn (`probe`),
-so that nothing is left to the seed; the last steps are averaged, which in a quadratic problem averages the predictions.
+so that nothing is left to the seed; steps remember every example's slopes (SAGA; Defazio, Bach and Lacoste-Julien, NeurIPS
+2014), which in a linear model are c numbers and cost no pass, so that descent by batches comes to the optimum and not only
+about it; the last steps are averaged, which in a quadratic problem averages the predictions.
 
 Shapes: n examples, c outputs, d features.
 """
@@ -200,6 +202,7 @@ class Course:
     """How long and in which order: `steps` batches, drawn without replacement, every pass in an order of the `seed`'s.
 
     The rate falls to 0 along a cosine where it is not `constant`; of the last share `averaged` of the steps, Δw is the mean.
+    Where it is `forgetful`, a step follows its batch's gradient alone.
     """
 
     steps: int
@@ -207,6 +210,7 @@ class Course:
     seed: int = 0
     constant: bool = False
     averaged: float = 0.0
+    forgetful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,7 @@ def fit(
     stepping = optimiser(list(change.values()))
     rates = [group["lr"] for group in stepping.param_groups]
     averaging = _Mean(after=course.steps - ceil(course.averaged * course.steps))
-    losses = []
+    gradients, losses = _Gradients(linear, inputs, reduced=not course.forgetful), []
     for step, rows in enumerate(_batches(len(labels), course), 1):
         share = 1.0 if course.constant else _cosine((step - 1) / course.steps)
         for group, rate in zip(stepping.param_groups, rates, strict=True):
@@ -261,7 +265,7 @@ def fit(
         value, slopes = _slopes(loss, linear(inputs[rows], change), labels[rows])
         if not value == value or value == float("inf"):
             raise InvalidInput(f"The loss is {value} at step {step}.", expected="a number", fix="lower the rate")
-        gradient = linear.pull_back(inputs[rows], slopes)
+        gradient = gradients.at(rows, slopes)
         gradient = {name: row + 2 * ridge / len(labels) * change[name] for name, row in gradient.items()}
         direction = gradient if precondition is None else precondition(gradient)
         for name, moving in change.items():
@@ -326,6 +330,29 @@ class _Mean:
 
     def value(self, last: Weights) -> Weights:
         return self._mean or last
+
+
+class _Gradients:
+    """The gradient of the mean loss, from a batch's slopes at a time, with those remembered of all others if `reduced`."""
+
+    def __init__(self, linear: Linearised, inputs: Tensor, *, reduced: bool) -> None:
+        self._linear, self._inputs, self._reduced = linear, inputs, reduced
+        self._slopes: Tensor | None = None
+        self._mean = linear.zeros()
+
+    def at(self, rows: Tensor, slopes: Tensor) -> Weights:
+        """`slopes` [b, c] are those of the batch's mean loss."""
+        if not self._reduced:
+            return self._linear.pull_back(self._inputs[rows], slopes)
+        if self._slopes is None:
+            self._slopes = slopes.new_zeros(len(self._inputs), slopes.shape[1])
+        own = slopes * len(rows)
+        news = self._linear.pull_back(self._inputs[rows], own - self._slopes[rows])
+        self._slopes[rows] = own
+        gradient = {name: self._mean[name] + row / len(rows) for name, row in news.items()}
+        for name, row in news.items():
+            self._mean[name] += row / len(self._inputs)
+        return gradient
 
 
 def _slopes(loss: Loss, outputs: Tensor, labels: Tensor) -> tuple[float, Tensor]:

@@ -1,6 +1,7 @@
 """Linear fine-tuning against finite differences, the closed form of ridge regression, and itself with another seed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from segue.errors import InvalidInput
 from segue.evolve.linear import (
     Course,
     Linearised,
+    Loss,
     Optimiser,
+    Weights,
     cross_entropy,
     fit,
     leaky,
@@ -127,7 +130,7 @@ def test_fit_reaches_the_optimum_of_ridge_regression_with_any_optimiser() -> Non
         torch.testing.assert_close(linear(images, fitted.change), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_two_seeds_end_in_one_optimum_and_averaging_brings_them_nearer() -> None:
+def test_two_seeds_end_in_one_optimum_the_nearer_the_more_is_remembered() -> None:
     linear, (images, labels) = Linearised(network()), examples(20)
 
     def answers(course: Course) -> Tensor:
@@ -139,13 +142,37 @@ def test_two_seeds_end_in_one_optimum_and_averaging_brings_them_nearer() -> None
     exact = solve(linear, images, one_hot(labels, 3, scale=1.0).double(), ridge=20.0)
     best = linear(images, exact.change)
 
-    def away(seed: int, *, averaged: float) -> float:
-        return float((answers(Course(40, batch=10, seed=seed, constant=True, averaged=averaged)) - best).abs().max())
+    def away(seed: int, *, averaged: float, forgetful: bool) -> float:
+        course = Course(40, batch=10, seed=seed, constant=True, averaged=averaged, forgetful=forgetful)
+        return float((answers(course) - best).abs().max())
 
     for seed in (1, 2):
-        near = away(seed, averaged=0.5)
+        near = away(seed, averaged=0.5, forgetful=True)
         assert near < 0.02 * float(best.abs().max())
-        assert near < away(seed, averaged=0.0) / 3
+        assert near < away(seed, averaged=0.0, forgetful=True) / 3
+        assert away(seed, averaged=0.0, forgetful=False) < near / 50
+
+
+@pytest.mark.parametrize("loss", [squared(scale=1.0), cross_entropy])
+def test_what_is_remembered_of_all_is_their_gradient(loss: Loss) -> None:
+    linear, (images, labels) = Linearised(network()), examples(9)
+    seen: list[Weights] = []
+
+    def watched(gradient: Weights) -> Weights:
+        seen.append(gradient)
+        return {name: torch.zeros_like(row) for name, row in gradient.items()}  # Δw stays 0
+
+    options: dict[str, Any] = {
+        "loss": loss,
+        "ridge": 1.0,
+        "optimiser": descending(0.1),
+        "precondition": watched,
+    }
+    fit(linear, images, labels, course=Course(10, batch=2), **options)  # the second pass of five batches
+    fit(linear, images, labels, course=Course(1, batch=9), **options)
+    for gradient in seen[5:10]:
+        for name, row in seen[-1].items():
+            torch.testing.assert_close(gradient[name], row)
 
 
 def test_sharpness_is_the_largest_eigenvalue() -> None:
