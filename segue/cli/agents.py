@@ -72,8 +72,8 @@ def train(
 ) -> None:
     """Train an agent that follows instructions, from demonstrations with instructions alone: no reward is given.
 
-    It clones the demonstrations, learns to name trajectories and to walk without a goal, and then learns reward and policy
-    together by inverse reinforcement learning with language goals. What comes out acts, says how far a trajectory did what was
+    It clones the demonstrations, learns to name trajectories and to walk without a goal, learns a reward, and then reward and
+    policy together, by inverse reinforcement learning with language goals. What comes out acts, says how far a trajectory did what was
     asked, and puts trajectories into words. Stopped, the same command goes on from OUT.training.
 
     \b
@@ -146,7 +146,13 @@ def evaluate(
 @world_options
 @click.option("--place", "places", multiple=True, required=True, help="The new house's name; may be repeated.")
 @out_option
-@click.option("--walks", type=click.IntRange(min=1), default=2000, show_default=True, help="To explore by.")
+@click.option(
+    "--walks",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="To explore by, and ways to learn from.",
+)
 @click.option("--updates", type=click.IntRange(min=1), default=400, show_default=True, help="To learn for.")
 @seed_option
 @json_option
