@@ -73,8 +73,8 @@ def train(
     """Train an agent that follows instructions, from demonstrations with instructions alone: no reward is given.
 
     It clones the demonstrations, learns to name trajectories and to walk without a goal, learns a reward, and then reward and
-    policy together, by inverse reinforcement learning with language goals. What comes out acts, says how far a trajectory did what was
-    asked, and puts trajectories into words. Stopped, the same command goes on from OUT.training.
+    policy together, by inverse reinforcement learning with language goals. What comes out acts, says how far a trajectory did
+    what was asked, and puts trajectories into words. Stopped, the same command goes on from OUT.training.
 
     \b
     segue train agent --world houses --out agent --effort 0.2
