@@ -13,6 +13,7 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from segue.act.adapting import Adapting
 from segue.act.agent import Build
 from segue.act.cloning import Cloning, believed_by
 from segue.act.course import Course, train
@@ -215,12 +216,16 @@ class Seed:
         return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise))
 
     def adapted(self, name: str, begins: Follower, made: Examples | None) -> Follower:
-        """A policy cloned on, on demonstrations and what was made, in equal parts; on demonstrations alone where nothing
-        was."""
+        """A policy that learns what was made, where nothing was its demonstrations once more, and keeps to what it did before on
+        these."""
         policy, lengths = deepcopy(begins), self.lengths
-        sources: list[Source] = [self.shown, Made(made)] if made else [self.shown]
-        learner = Cloning(
-            policy, sources, Pace(lengths.adapting, rate=1.5e-4, warmup=20), batch=lengths.batch, seed=self.seed
+        learner = Adapting(
+            policy,
+            [Made(made) if made else self.shown],
+            self.shown,
+            Pace(lengths.adapting, rate=3e-4, warmup=20),
+            batch=lengths.batch // 2,
+            seed=self.seed,
         )
         self._taught(name, learner, lengths.adapting, None)
         return policy.eval()

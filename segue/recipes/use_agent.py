@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from segue.act import agent
-from segue.act.cloning import Cloning
+from segue.act.adapting import Adapting
 from segue.act.course import train
 from segue.act.examples import Made, Shown
 from segue.act.grounds import Ground
@@ -72,9 +72,9 @@ def adapt_agent(
     demonstrations.
 
     The explorer walks there; on the map of where it came the generator names `walks` ways as long as demonstrations are, the
-    reward chooses among the names, and the policy learns these pairs as if they had been shown (Zhou and Small, AAAI 2021,
-    self-supervision; `act/mapping.py` says where we differ). Raises `InvalidInput` for a place that there is not, or an agent
-    without those parts.
+    reward chooses among the names, and the policy learns these pairs and keeps to what it did on its demonstrations (Zhou and
+    Small, AAAI 2021, self-supervision; `act/mapping.py` and `act/adapting.py` say where we differ). Raises `InvalidInput` for a
+    place that there is not, or an agent without those parts.
     """
     refuse_existing(out)
     one = agent.load(model, names=ground.names)
@@ -91,9 +91,8 @@ def adapt_agent(
     ways = ways_among(ground.world.graphs, been, walks, edges=far, random=random)
     made = named_ways(one.goals, ground.world.graphs, ways, believed=believed, seed=seed)
     words = one.build.vocabulary.ids(ground.shown.instructions)
-    learner = Cloning(
-        one.policy, [Shown(ground.shown, words), Made(made)], Pace(updates, rate=1.5e-4, warmup=20), seed=seed
-    )
+    pace, shown = Pace(updates, rate=3e-4, warmup=20), Shown(ground.shown, words)
+    learner = Adapting(one.policy, [Made(made)], shown, pace, seed=seed)
     work = out.with_name(out.name + ".training")
     train(learner, updates, folder=work, progress=progress, title="adapting")
     meta = {**one.meta, "adapted to": list(places)}
