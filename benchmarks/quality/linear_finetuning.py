@@ -14,7 +14,7 @@ scale of the output layer are chosen by the exact solution, all images by half o
 and their order are the same for all arms, and so are steps and batches. A seed is another pre-trained network, too.
 The network, the quarter turns and both grids were chosen before, with two other pre-trained networks, by the errors of NLFT, the
 exact solution and the probe on 1,000 images of the training part, with 5 and 20 shots, the ridges for all images by LQF on the
-first seed's validation; nothing was chosen on test.
+first seed's validation, and `RATES` by whether its loss stays down; nothing was chosen on test.
 At 2 and 5 shots all images are one batch, so that another order changes nothing for any arm.
 Also: *flips* (NFR), images that are right in one run and wrong in another of the same pre-trained network and images, half of
 both ways: with another order of the batches, and with another output layer as well. *Steps*: when LQF's loss (mean of a pass) is
@@ -81,6 +81,10 @@ SCALES = (3.0, 10.0)
 """Of the new output layer, over torch's own: how much the layers below count beside it."""
 AGAIN = {"another order": 2, "another order and output layer": 1}
 """What differs from a first run, and the number of the run."""
+FEW, MANY = 32, 125
+"""Images of a batch, of few shots and of all images."""
+RATES = {"few": 0.15, "all": 0.06}
+"""Of descent that remembers slopes and has momentum, as a share of what sharpness allows: the more batches, the older they are."""
 _DRAWS, _VALIDATION, _LEFT_OUT, _OTHERS, _DIVERGED = 1000, 1000, 10, 300, 1e9
 
 Setting = dict[str, Any]
@@ -96,7 +100,7 @@ def settings(arm: str, shots: int) -> list[Setting]:
     if arm == PROBE:
         return [{"ridge": ridge} for ridge in (ridges[0] / 10, *ridges, ridges[1] * 10)]
     if arm == PLAIN:
-        remembers = [{"rate": 1.0, "momentum": 0.0}, {"rate": 0.15, "momentum": 0.9}]
+        remembers = [{"rate": 1.0, "momentum": 0.0}, {"rate": RATES["few" if shots else "all"], "momentum": 0.9}]
         return [*remembers, *({"rate": rate, "momentum": 0.9, "forgetful": True} for rate in (0.5, 1.0))]
     kind, over = "relu" if arm == RELU else "leaky", 10 if arm == CROSS else 1
     return [{"ridge": ridge / over, "scale": scale, "network": kind} for ridge in ridges for scale in SCALES]
@@ -258,7 +262,8 @@ def _fitted(
     momentum makes worse; damping is three times the ridge's."""
     images, labels = learned
     sharp = sharpness(linear, _some(images, run)[: run.batch], precondition=precondition, iterations=12)
-    share = run.setting.get("rate", 0.15 if run.batch < len(images) else 1.0)
+    own = RATES["few" if run.batch == FEW else "all"] if run.batch < len(images) else 1.0
+    share = run.setting.get("rate", own)
     rate = share / (sharp + (2 * ridge / len(images) if precondition is None else 1 / 3))
     momentum = run.setting.get("momentum", 0.9)
     return fit(
@@ -338,7 +343,7 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _run(arm: str, setting: Setting, shots: int, seed: int, number: int, chosen: argparse.Namespace) -> Run:
     """Run 1 has another order and output layer, run 2 another order."""
-    steps, batch = (chosen.steps, 32) if shots else (chosen.all_steps, 125)
+    steps, batch = (chosen.steps, FEW) if shots else (chosen.all_steps, MANY)
     return Run(arm, setting, seed, steps, batch, order=min(number, 1), head=int(number == 1))
 
 
