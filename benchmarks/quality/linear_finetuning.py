@@ -84,7 +84,7 @@ AGAIN = {"another order": 2, "another order and output layer": 1}
 FEW, MANY = 32, 125
 """Images of a batch, of few shots and of all images."""
 RATES = {"few": 0.15, "all": 0.06}
-"""Of descent that remembers slopes and has momentum, as a share of what sharpness allows: the more batches, the older they are."""
+"""Of descent that remembers slopes and has momentum, of what sharpness allows: the more batches, the older the slopes are."""
 _DRAWS, _VALIDATION, _LEFT_OUT, _OTHERS, _DIVERGED = 1000, 1000, 10, 300, 1e9
 
 Setting = dict[str, Any]
