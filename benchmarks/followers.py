@@ -213,7 +213,7 @@ class Seed:
         chosen = chance.integers(len(self.field.ground.tasks), size=count)
         tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.words[torch.from_numpy(chosen)]
         episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
-        return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise))
+        return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise)[0])
 
     def adapted(self, name: str, begins: Follower, made: Examples | None) -> Follower:
         """A policy that learns what was made, where nothing was its demonstrations once more, and keeps to what it did before on

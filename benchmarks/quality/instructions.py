@@ -44,7 +44,7 @@ from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
-from segue.act.mapping import named_ways, visited, ways_among
+from segue.act.mapping import named_ways, visited
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
 from segue.act.worlds.graphs import Graphs
@@ -92,19 +92,18 @@ def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Exa
     """What the policy goes on with beside its demonstrations; nothing of the unseen houses but their graphs is looked at."""
     if arm == "extra training":
         return None
-    graphs, chance = _graphs(field), np.random.default_rng(seed.seed)
+    graphs = _graphs(field)
     walks = _walks(field, "seen") if arm == "ways in seen houses" else _walks(field, "unseen")
     houses = np.unique(graphs.house[[walk.start for walk in walks]])
-    starts = anywhere(graphs, houses, count, chance)
+    starts = anywhere(graphs, houses, count, np.random.default_rng(seed.seed))
     if arm == "the explorer's own walks":
         return explored(seed.explorer, seed.goals, field.world, starts, believed=reward.score, seed=seed.seed)
     if arm == "the map given":
         been = np.flatnonzero(np.isin(graphs.house, houses))
     else:
         been = visited(seed.explorer, _houses(field.ground), starts, seed=seed.seed)
-    edges = field.ground.shown.episodes.lengths - 1
-    ways = ways_among(graphs, been, count, edges=(int(edges.min()), int(edges.max())), random=chance)
-    made = named_ways(seed.goals, graphs, ways, believed=reward.score, seed=seed.seed)
+    shown = field.ground.shown
+    made = named_ways(seed.goals, graphs, been, count, shown=shown, believed=reward.score, seed=seed.seed)
     return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
 
 

@@ -23,6 +23,10 @@ class Demonstrations:
     def __len__(self) -> int:
         return len(self.instructions)
 
+    def __getitem__(self, chosen: NDArray[np.int64]) -> "Demonstrations":
+        said = tuple(self.instructions[at] for at in chosen.tolist())
+        return Demonstrations(self.episodes, self.shown[chosen], said)
+
 
 def demonstrations(pairs: Sequence[tuple[Sequence[tuple[Mapping[str, Any], int]], str]]) -> Demonstrations:
     """Demonstrations of your own: for each a trajectory, steps of (observation, action), and the instruction.

@@ -56,8 +56,8 @@ def explored(
         kept = np.flatnonzero(episodes.ended & (episodes.lengths >= least))
         if not len(kept):
             continue
-        found = Examples(episodes[kept], names(goals, episodes[kept], believed=believed, generator=noise))
-        made.append(_best(found, kept // tries, believed) if believed else found)
+        said, belief = names(goals, episodes[kept], believed=believed, generator=noise)
+        made.append(Examples(episodes[kept], said)[_best(belief.numpy(), kept // tries)])
     if not made:
         raise InvalidInput(
             f"None of {len(tasks)} walks without a goal ended by itself after {least} steps or more.",
@@ -73,16 +73,14 @@ def named(
     """Every episode by the name that is `believed` most (`goals.names`), a batch at a time."""
     noise, rows = torch.Generator().manual_seed(seed), np.arange(len(episodes))
     some = [episodes[rows[first : first + batch]] for first in range(0, len(rows), batch)]
-    said = [names(goals, one, believed=believed, generator=noise) for one in some]
+    said = [names(goals, one, believed=believed, generator=noise)[0] for one in some]
     return Examples(episodes, padded(said))
 
 
-def _best(examples: Examples, task: NDArray[np.int64], believed: Believed) -> Examples:
-    """Of the examples of each task the one that is believed most."""
-    with torch.inference_mode():
-        scores = believed(examples.episodes.batch(), examples.words).numpy()
-    order = np.lexsort((-scores, task))
-    return examples[order[np.unique(task[order], return_index=True)[1]]]
+def _best(belief: NDArray[np.floating[Any]], task: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the walks of each task the one that is believed most."""
+    order = np.lexsort((-belief, task))
+    return order[np.unique(task[order], return_index=True)[1]]
 
 
 def shuffled(examples: Examples, *, seed: int = 0) -> Examples:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from tqdm import tqdm
 
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Batch, Episodes, of_actions
@@ -227,13 +228,15 @@ def names(
     ways: int = 8,
     temperature: float = 0.5,
     generator: torch.Generator | None = None,
-) -> Tensor:
-    """Name every episode, int64 [b, n]: in several ways, of which the one is kept that is believed most; said once where nobody
-    is asked. A speaker whose candidates a listener weighs: Fried, Andreas and Klein, NAACL 2018.
+) -> tuple[Tensor, Tensor]:
+    """Name every episode, int64 [b, n], and say how far each name is believed, [b]: in several ways, of which the one is kept
+    that is believed most; said once, and believed 0, where nobody is asked. A speaker whose candidates a listener weighs:
+    Fried, Andreas and Klein, NAACL 2018.
     """
     ways = ways if believed else 1
     batch = episodes.batch(np.repeat(np.arange(len(episodes)), ways))
-    return _said(goals, batch, None, believed, ways, 1, temperature, generator)[:, 0]
+    said, belief = _said(goals, batch, None, believed, ways, 1, temperature, generator)
+    return said[:, 0], belief[:, 0]
 
 
 def rephrasings(
@@ -246,18 +249,20 @@ def rephrasings(
     temperature: float = 0.5,
     believed: Believed | None = None,
     ways: int = 8,
+    progress: bool = False,
 ) -> Tensor:
     """Every goal in `each` other wordings, int64 [m, each, n]: said anew at a z that the generator infers from the goal, in so
     many `ways` of which the most believed are kept where somebody is asked."""
     noise, said, ways = torch.Generator().manual_seed(seed), [], max(each, ways) if believed else each
-    for some in torch.arange(len(shown)).split(max(1, 512 // ways)):  # type: ignore[no-untyped-call]
-        some = some.repeat_interleave(ways)
+    parts = torch.arange(len(shown)).split(max(1, 512 // ways))  # type: ignore[no-untyped-call]
+    for part in tqdm(parts, desc="rephrasing", unit="batch", disable=None if progress else True):
+        some = part.repeat_interleave(ways)
         batch, z = shown.episodes.batch(shown.shown[some.numpy()]), None
         if goals.latent:
             with torch.inference_mode():
                 mean, spread = goals.inferred(batch, trimmed(words[some]))
                 z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
-        said.append(_said(goals, batch, z, believed, ways, each, temperature, noise).flatten(0, 1))
+        said.append(_said(goals, batch, z, believed, ways, each, temperature, noise)[0].flatten(0, 1))
     return padded(said).view(len(shown), each, -1)
 
 
@@ -270,16 +275,16 @@ def _said(
     kept: int,
     temperature: float,
     generator: torch.Generator | None,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """A batch in which every trajectory stands `ways` times: of its names those `kept` that are believed most, best first, [b,
-    kept, n]; all of them, as they were said, where nobody is asked or there is nothing to choose."""
+    kept, n], and how far, [b, kept]; as many as were said, and believed 0, where nobody is asked."""
     said = goals.say(batch, z=z, generator=generator, temperature=temperature)
     several = said.view(-1, ways, said.shape[1])
-    if believed is None or ways == kept:
-        return several
+    if believed is None:
+        return several[:, :kept], torch.zeros(len(several), kept)
     with torch.inference_mode():
-        best = believed(batch, said).view(-1, ways).topk(kept, 1).indices
-    return several.gather(1, best[:, :, None].expand(-1, -1, said.shape[1]))
+        belief, best = believed(batch, said).view(-1, ways).topk(kept, 1)
+    return several.gather(1, best[:, :, None].expand(-1, -1, said.shape[1])), belief
 
 
 def _mean(vectors: Tensor, there: Tensor) -> Tensor:

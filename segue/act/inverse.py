@@ -129,10 +129,8 @@ class RewardLearning(Learner):
 
     def _named(self, generator: GoalGenerator, episodes: Episodes, noise: torch.Generator) -> Examples:
         believed, ways = self.reward.eval().score, self.settings.ways
-        said = names(generator, episodes, believed=believed, ways=ways, generator=noise)
-        with torch.inference_mode():
-            scores = believed(episodes.batch(), said)
-        best = scores.topk(max(1, round(self.settings.believed * len(said)))).indices
+        said, belief = names(generator, episodes, believed=believed, ways=ways, generator=noise)
+        best = belief.topk(max(1, round(self.settings.believed * len(said)))).indices
         return Examples(episodes, said)[best.numpy()]
 
     def _discriminate(self, random: np.random.Generator) -> dict[str, float]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from segue.act.demonstrations import Demonstrations
 from segue.act.examples import Examples
 from segue.act.exploring import named, no_goal
 from segue.act.follower import Follower
@@ -57,8 +58,19 @@ def ways_among(
 
 
 def named_ways(
-    goals: GoalGenerator, graphs: Graphs, walks: Sequence[Walk], *, believed: Believed | None = None, seed: int = 0
+    goals: GoalGenerator,
+    graphs: Graphs,
+    places: Integers,
+    count: int,
+    *,
+    shown: Demonstrations,
+    believed: Believed | None = None,
+    seed: int = 0,
 ) -> Examples:
-    """Walks along their paths, each by the name that is `believed` most."""
-    shown = along(graphs, walks)
-    return named(goals, shown.episodes[shown.shown], believed=believed, seed=seed)
+    """`count` ways among the places, of as many edges as what was shown has, each walked and by the name that is `believed`
+    most. Raises `InvalidInput` where there is none."""
+    edges = shown.episodes.lengths - 1
+    chance = np.random.default_rng(seed)
+    walks = ways_among(graphs, places, count, edges=(int(edges.min()), int(edges.max())), random=chance)
+    walked = along(graphs, walks)
+    return named(goals, walked.episodes[walked.shown], believed=believed, seed=seed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.act.agent import Agent, Build
@@ -168,8 +169,10 @@ def train_agent(
         replay, pace = Replay(60), Pace(plan.inverse, rate=5e-4)
         positives: list[Source] = [shown]
         if goals is not None:
-            said = rephrasings(goals, ground.shown, words, seed=seed, believed=believed_by(policy.eval()))
-            positives += [Rephrased(ground.shown, said, 0.25), Relabelled(replay, 0.25)]
+            some = _drawn(ground.shown, plan.inverse * settings.batch // 4, seed)
+            believed = believed_by(policy.eval())
+            said = rephrasings(goals, ground.shown[some], words[some], seed=seed, believed=believed, progress=progress)
+            positives += [Rephrased(ground.shown[some], said, 0.25), Relabelled(replay, 0.25)]
         together = InverseLearning(
             networks,
             positives,
@@ -187,6 +190,11 @@ def train_agent(
     Agent(build, policy, networks.reward, goals, explorer, meta).save(out, name=name)
     shutil.rmtree(work)
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
+
+
+def _drawn(shown: Demonstrations, count: int, seed: int) -> NDArray[np.int64]:
+    """As many demonstrations as a short course would ever draw, all where it is long."""
+    return np.random.default_rng(seed).permutation(len(shown))[: max(2, count)]
 
 
 def _practice(ground: Ground, build: Build) -> Practice | None:

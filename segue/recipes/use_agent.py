@@ -14,7 +14,7 @@ from segue.act.course import train
 from segue.act.examples import Made, Shown
 from segue.act.grounds import Ground
 from segue.act.learner import Pace
-from segue.act.mapping import named_ways, visited, ways_among
+from segue.act.mapping import named_ways, visited
 from segue.act.worlds.walks import Houses, Walk, anywhere
 from segue.errors import InvalidInput
 from segue.evolve.intervals import bootstrap
@@ -86,10 +86,8 @@ def adapt_agent(
     starts = _starts(ground.world, places, walks, seed)
     believed = one.reward.score if one.reward is not None else None
     been = visited(one.explorer, ground.world, starts, seed=seed)
-    edges = ground.shown.episodes.lengths - 1
-    far, random = (int(edges.min()), int(edges.max())), np.random.default_rng(seed)
-    ways = ways_among(ground.world.graphs, been, walks, edges=far, random=random)
-    made = named_ways(one.goals, ground.world.graphs, ways, believed=believed, seed=seed)
+    graphs = ground.world.graphs
+    made = named_ways(one.goals, graphs, been, walks, shown=ground.shown, believed=believed, seed=seed)
     words = one.build.vocabulary.ids(ground.shown.instructions)
     pace, shown = Pace(updates, rate=3e-4, warmup=20), Shown(ground.shown, words)
     learner = Adapting(one.policy, [Made(made)], shown, pace, seed=seed)

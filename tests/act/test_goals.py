@@ -84,13 +84,15 @@ def _short(batch: Batch, words: Tensor) -> Tensor:
 
 def test_of_several_names_the_most_believed_is_kept(little: Little, learned: GoalGenerator) -> None:
     episodes = little.shown.episodes[np.arange(12)]
-    kept = names(learned, episodes, believed=_short, ways=5, generator=torch.Generator().manual_seed(3))
+    kept, belief = names(learned, episodes, believed=_short, ways=5, generator=torch.Generator().manual_seed(3))
     batch = episodes.batch(np.repeat(np.arange(12), 5))
     said = learned.say(batch, generator=torch.Generator().manual_seed(3), temperature=0.5)
+    assert torch.equal(belief, _short(batch, said).view(12, 5).amax(1))
     for row, ways in zip(kept, said.view(12, 5, -1), strict=True):
         first = ways[int((ways != PADDING).sum(1).argmin())]
         assert little.vocabulary.text(row.tolist()) == little.vocabulary.text(first.tolist())
-    once = names(learned, episodes, ways=5, generator=torch.Generator().manual_seed(3))
+    once, nobody = names(learned, episodes, ways=5, generator=torch.Generator().manual_seed(3))
+    assert not nobody.any()
     assert torch.equal(once, learned.say(episodes.batch(), generator=torch.Generator().manual_seed(3), temperature=0.5))
 
 

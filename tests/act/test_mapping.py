@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from segue.act.mapping import named_ways, visited, ways_among
-from segue.act.worlds.walks import Walk
 from segue.errors import InvalidInput
 from tests.act.conftest import Little
 
@@ -33,10 +32,17 @@ def test_ways_are_shortest_and_do_not_leave_the_map(little: Little) -> None:
             ways_among(graphs, np.asarray(apart), 4, edges=(1, 2), random=random)
 
 
-def test_named_ways_are_walked_as_they_lie(little: Little) -> None:
-    start = int(little.walks[0].start)
-    ways = [Walk("", start, 0.5, (start, start + 1 + at % 4)) for at in range(70)]
-    made = named_ways(little.generator(), little.graphs, ways, believed=lambda batch, words: -words.sum(1).float())
+def test_named_ways_are_walked_and_as_long_as_what_was_shown(little: Little) -> None:
+    start, lengths = int(little.walks[0].start), little.shown.episodes.lengths
+    made = named_ways(
+        little.generator(),
+        little.graphs,
+        np.arange(start, start + 5),
+        70,
+        shown=little.shown,
+        believed=lambda batch, words: -words.sum(1).float(),
+    )
     assert len(made) == len(made.words) == 70
-    taken = made.episodes.actions[made.episodes.starts[:-1]]
-    np.testing.assert_array_equal(little.graphs.ways[start, taken - 1], [way.path[1] for way in ways])
+    assert lengths.min() <= made.episodes.lengths.min()
+    assert made.episodes.lengths.max() <= lengths.max()
+    assert made.episodes.ended.all()
