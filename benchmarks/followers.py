@@ -80,6 +80,12 @@ class Field:
     def words(self) -> Tensor:
         return self.build.vocabulary.ids(self.ground.shown.instructions, longest=LONGEST)
 
+    @cached_property
+    def asked(self) -> Tensor:
+        """The words of what there is to practise."""
+        asked = [task.instruction for task in self.ground.tasks]
+        return self.build.vocabulary.ids(asked, longest=LONGEST)
+
     @property
     def world(self) -> World[Any]:
         assert self.ground.world is not None
@@ -163,7 +169,7 @@ class Seed:
     def inverse(self, name: str, arm: "Arm") -> tuple[Follower, Reward]:
         """Inverse reinforcement learning by the sources of an arm."""
         lengths, shown = self.lengths, self.field.ground.shown
-        generator = {"": None, "variational": self.goals, "plain": self.plain}[arm.generator] if arm.generator else None
+        generator = None if not arm.generator else self.plain if arm.generator == "plain" else self.goals
         replay = Replay(60)
         positives: list[Source] = [self.shown]
         if arm.rephrased:
@@ -190,7 +196,7 @@ class Seed:
 
     @property
     def _practice(self) -> Practice:
-        return Practice(self.field.world, self.field.ground.tasks, self.field.words)
+        return Practice(self.field.world, self.field.ground.tasks, self.field.asked)
 
     def _settings(self, ways: int) -> Settings:
         return Settings(batch=self.lengths.each, walks=self.lengths.each, rate=POLICY_RATE, ways=ways)
@@ -211,7 +217,7 @@ class Seed:
         """What the cloned policy does on its training tasks, by the generator's names: for cloning with a generator."""
         noise, chance = torch.Generator().manual_seed(self.seed), np.random.default_rng(self.seed)
         chosen = chance.integers(len(self.field.ground.tasks), size=count)
-        tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.words[torch.from_numpy(chosen)]
+        tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.asked[torch.from_numpy(chosen)]
         episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
         return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise)[0])
 

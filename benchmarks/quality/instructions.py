@@ -8,7 +8,9 @@ same with a deterministic hindsight generator; ours (misaligned goals, rephrasin
 names the reward chooses), and ours without each of these. Self-supervision: ours goes on from ways in the unseen houses, on the
 map of where its explorer came, named by the generator, without any instruction of these; controls: extra training, ways in
 *seen* houses, *shuffled* goals in the unseen ones; the explorer's own walks in place of the map; and no explorer, the map
-given. With --all-houses the arms cloning and ours learn in all training houses but six.
+given. On a map: agents that know the ways of a house (given, or where the explorer came) think before they walk
+(`segue.act.deliberating`), each judging by all that it has: the cloned policy's likelihood, alone and beside a plain generator
+(Fried et al., 2018); each arm's reward and generator; ours by one of them alone. With --all-houses cloning, ours and these.
 Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
 Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
 unseen houses; against the cloned policy's likelihood. Generator: negative log-likelihood a word of held-out houses
@@ -23,7 +25,7 @@ Resumable: every part of every seed is kept in --work. Two processes share the a
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -39,16 +41,18 @@ from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
 from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.cloning import believed_by
+from segue.act.deliberating import Considered, Way, consider
 from segue.act.examples import Examples, Made, Rephrased, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
+from segue.act.judging import by_name
 from segue.act.mapping import named_ways, visited
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
 from segue.act.worlds.graphs import Graphs
-from segue.act.worlds.walks import Houses, Walk, anywhere
+from segue.act.worlds.walks import Houses, Walk, anywhere, measured
 from segue.evolve.intervals import Interval, bootstrap
 
 Job = tuple[str, int]
@@ -56,7 +60,20 @@ CLONING, WITH_GENERATOR, GENERATOR = "behavioural cloning", "cloning with a gene
 BASELINES = (CLONING, "adversarial, goals", "adversarial, hindsight")
 OURS, ADAPTED = "ours", "ours, self-supervised"
 CONTROLS = ("extra training", "ways in seen houses", "shuffled goals", "the explorer's own walks", "the map given")
-ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS)
+MAP = "on the map"
+OURS_THERE, EXPLORED = "ours, on the map", "ours, on the explorer's map"
+THERE = {
+    "cloning, on the map": ("cloning",),
+    "cloning and a plain generator, on the map": ("cloning", "plain"),
+    "adversarial, goals, on the map": ("adversarial, goals",),
+    "adversarial, hindsight, on the map": ("adversarial, hindsight", "plain"),
+    "ours by the reward alone, on the map": ("ours",),
+    "ours by the generator alone, on the map": ("variational",),
+    OURS_THERE: ("ours", "variational"),
+    EXPLORED: ("ours", "variational"),
+}
+"""Who thinks before walking, and who judges the ways that are thought of."""
+ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS, MAP)
 
 
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -67,6 +84,10 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if arm == GENERATOR:
         named = _named(field, seed)
         return named, f"{named['variational']['a word']:.3f} nats a word, plain {named['plain']['a word']:.3f}"
+    if arm == MAP:
+        there = _there(field, seed, INVERSE if not chosen.all_houses else (OURS,), chosen.explored)
+        each = {one: 100 * float(np.mean(run["unseen"]["success"])) for one, run in there.items()}
+        return there, ", ".join(f"{one} {value:.1f}" for one, value in each.items())
     policy, reward = _arm(arm, field, seed, chosen)
     result: dict[str, Any] = field.judged(policy)
     if reward is not None:
@@ -95,7 +116,7 @@ def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Exa
     graphs = _graphs(field)
     walks = _walks(field, "seen") if arm == "ways in seen houses" else _walks(field, "unseen")
     houses = np.unique(graphs.house[[walk.start for walk in walks]])
-    starts = anywhere(graphs, houses, count, np.random.default_rng(seed.seed))
+    starts = anywhere(graphs, houses, count, _chance(seed))
     if arm == "the explorer's own walks":
         return explored(seed.explorer, seed.goals, field.world, starts, believed=reward.score, seed=seed.seed)
     if arm == "the map given":
@@ -105,6 +126,48 @@ def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Exa
     shown = field.ground.shown
     made = named_ways(seed.goals, graphs, been, count, shown=shown, believed=reward.score, seed=seed.seed)
     return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
+
+
+def _there(field: Field, seed: Seed, rewards: Collection[str], count: int) -> dict[str, Any]:
+    """Success and SPL of everyone who thinks before walking, on the walks of every test."""
+    learned = {arm: seed.inverse(arm, INVERSE[arm])[1].score for arm in (*BASELINES[1:], OURS) if arm in rewards}
+    plain, variational = by_name(seed.plain), by_name(seed.goals)
+    judges = {"cloning": believed_by(seed.cloned), **learned, "plain": plain, "variational": variational}
+    edges = field.ground.shown.episodes.lengths - 1
+    graphs, names, found = _graphs(field), list(judges), dict[str, Any]()
+    for test in field.tests:
+        walks = _walks(field, test)
+        words = field.build.vocabulary.ids([walk.instruction for walk in walks])
+        thought = consider(list(judges.values()), graphs, walks, words, edges=(int(edges.min()), int(edges.max())))
+        starts = anywhere(graphs, np.unique(graphs.house[[one.start for one in walks]]), count, _chance(seed))
+        been = set(visited(seed.explorer, _houses(field.ground), starts, seed=seed.seed).tolist())
+        for arm, of in THERE.items():
+            if not set(of) <= set(names):
+                continue
+            ways = [
+                _chosen(one, [names.index(judge) for judge in of], been if arm == EXPLORED else None) for one in thought
+            ]
+            longest = max(map(len, ways))
+            places = np.asarray([[*way, *way[-1:] * (longest - len(way))] for way in ways])
+            there = measured(graphs, walks, places)
+            kept = {name: np.round(there[name], 4).tolist() for name in ("success", "spl", "oracle", "error")}
+            found.setdefault(arm, {})[test] = kept
+    return found
+
+
+def _chosen(thought: Considered, judges: Sequence[int], been: set[int] | None) -> Way:
+    """The way that these judges believe most together, of those that lead through where somebody has been."""
+    beliefs = thought.beliefs[judges].sum(0)
+    if been is not None:
+        there = np.asarray([been.issuperset(way[1:]) for way in thought.ways])
+        if not there.any():
+            return thought.ways[0][:1]
+        beliefs = np.where(there, beliefs, -np.inf)
+    return thought.ways[int(beliefs.argmax())]
+
+
+def _chance(seed: Seed) -> np.random.Generator:
+    return np.random.default_rng(seed.seed)
 
 
 def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, float]:
@@ -192,6 +255,9 @@ def gather(chosen: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Any]:
     for (arm, number), run in finished(jobs, run_file, chosen):
         runs.setdefault(arm, {})[number] = run
     generator = runs.pop(GENERATOR, {})
+    for number, there in runs.pop(MAP, {}).items():
+        for arm, run in there.items():
+            runs.setdefault(arm, {})[number] = run
     arms = {arm: _row(of) for arm, of in runs.items()}
     return {
         "houses": _kind(chosen),
@@ -239,6 +305,19 @@ def _claims(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, An
     ratio("self-supervision, unseen, of its start", ADAPTED, (OURS,), "unseen", 1.2)
     for control in CONTROLS:
         ratio(f"self-supervision, unseen, of {control}", ADAPTED, (control,), "unseen", 1.1)
+    ratio("self-supervision that thinks, unseen, of its start", EXPLORED, (OURS,), "unseen", 1.2)
+    for control in (*CONTROLS, ADAPTED):
+        ratio(f"self-supervision that thinks, unseen, of {control}", EXPLORED, (control,), "unseen", 1.1)
+    there = [arm for arm in THERE if not arm.startswith("ours")]
+    ratio("ours that thinks, unseen, of the others who do", OURS_THERE, there, "unseen", 1.17)
+    for alone in ("reward", "generator"):
+        ratio(
+            f"ours that thinks, unseen, of its {alone} alone",
+            OURS_THERE,
+            (f"ours by the {alone} alone, on the map",),
+            "unseen",
+            1.0,
+        )
     for ablation in INVERSE:
         if ablation.startswith("ours without"):
             ratio(f"ours, unseen, of {ablation}", OURS, (ablation,), "unseen", 1.0)
@@ -309,7 +388,9 @@ def main() -> None:
         work="/tmp/segue-instructions",
     )
     options.set_defaults(data=DATA / "act" / "r2r", seeds=3, processes=1)
-    options.add_argument("--arms", nargs="+", choices=ARMS, help="[all; with --all-houses cloning and ours]")
+    options.add_argument(
+        "--arms", nargs="+", choices=ARMS, help="[all; with --all-houses generator, cloning, ours, on the map]"
+    )
     options.add_argument("--houses", type=int, default=15, help="to learn in")
     options.add_argument("--all-houses", action="store_true", help="learn in all training houses but six")
     options.add_argument("--explored", type=int, default=2000, help="walks of its own")
@@ -317,7 +398,7 @@ def main() -> None:
     options.add_argument("--most", type=int, help="instructions of each set that is tested on  [all]")
     chosen = options.parse_args()
     chosen.lengths = Lengths().scaled(chosen.updates)
-    arms = chosen.arms or ((GENERATOR, CLONING, OURS) if chosen.all_houses else ARMS)
+    arms = chosen.arms or ((GENERATOR, CLONING, OURS, MAP) if chosen.all_houses else ARMS)
     jobs = [(arm, number) for number in range(chosen.seeds) for arm in arms]
     run_all(jobs, one_run, run_file, chosen)
     name = "instructions_all_houses" if chosen.all_houses else "instructions"

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segue import artifact
+from segue.act.deliberating import consider, went
 from segue.act.episodes import Episodes
+from segue.act.examples import trimmed
 from segue.act.follower import Follower, Reader
 from segue.act.goals import GoalGenerator
+from segue.act.judging import Judge
 from segue.act.language import SPECIAL, Vocabulary, known_vectors
 from segue.act.learner import restore, weights
 from segue.act.policy import follow
@@ -22,6 +25,7 @@ from segue.act.retraced import Retraced, retraced
 from segue.act.reward import Reward
 from segue.act.views import view_of
 from segue.act.world import Measures, Task, World
+from segue.act.worlds.walks import Houses, Walk
 from segue.encode.pretrained import TorchEncoder, minilm
 from segue.errors import InvalidInput
 
@@ -68,18 +72,33 @@ class Build:
 
 @dataclass(frozen=True, eq=False)
 class Agent:
-    """The trained parts: a policy always; a reward, a generator of goals and an explorer where they were trained."""
+    """The trained parts: a policy always; a reward, a generator of goals and an explorer where they were trained. The `others`
+    are some demonstrations: what instructions are compared with."""
 
     build: Build
     policy: Follower
     reward: Reward | None = None
     goals: GoalGenerator | None = None
     explorer: Follower | None = None
+    others: Episodes | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def act(self, world: World[Any], tasks: Sequence[Task]) -> tuple[list[Episodes], Measures]:
         """Carry out tasks by what is likeliest at each step: → episodes in batches, and each measure of the world, [n]."""
         return follow(self.policy, self.build.vocabulary, world, tasks)
+
+    def think(
+        self, world: Houses, tasks: Sequence[Walk], *, known: NDArray[np.bool_] | None = None
+    ) -> tuple[list[Episodes], Measures]:
+        """Carry out tasks in houses by thinking first: of the shortest ways through places that are `known`, bool [places], or
+        all, as long as demonstrations are, each task's is walked that is believed most (`deliberating.consider`)."""
+        if "edges" not in self.meta:
+            raise InvalidInput("This agent does not know how far people go.", fix="train it anew")
+        least, most = self.meta["edges"]
+        words = self.build.vocabulary.ids([task.instruction for task in tasks])
+        judges = self.judge.among_ways
+        thought = consider(judges, world.graphs, tasks, words, edges=(least, most), known=known)
+        return [went(world, tasks, [one.best for one in thought])], world.measured()
 
     def carry_out(self, world: World[Any], task: Task) -> tuple[Episodes, Retraced]:
         """Carry out one task, and go through it again. On one thread: steps as small as these take longer on several."""
@@ -92,19 +111,24 @@ class Agent:
             torch.set_num_threads(threads)
 
     def score(self, episodes: Episodes, instructions: Sequence[str]) -> NDArray[np.float32]:
-        """How far each episode did what its instruction asks, [n]; higher is further. Scores of one episode compare best."""
-        reward = _trained(self.reward, "reward")
+        """How far each episode did what its instruction asks, [n]; higher is further (`judging.Judge.score`)."""
         self._same(episodes, instructions)
+        words, judge = self.build.vocabulary.ids(instructions), self.judge
+        parts = np.array_split(np.arange(len(episodes)), max(1, -(-len(episodes) // 256)))
         with torch.inference_mode():
-            words = self.build.vocabulary.ids(instructions)
-            scores: NDArray[np.float32] = reward.eval().score(episodes.batch(), words).numpy()
-        return scores
+            scores = [judge.score(episodes.batch(part), trimmed(words[torch.from_numpy(part)])) for part in parts]
+        found: NDArray[np.float32] = torch.cat(scores).numpy()
+        return found
+
+    @property
+    def judge(self) -> Judge:
+        """Reward and generator together. Raises `InvalidInput` for an agent without a reward."""
+        return Judge(_trained(self.reward, "reward"), self.goals, self.others)
 
     def retrace(self, episodes: Episodes, instructions: Sequence[str]) -> Retraced:
         """Every step of some episodes again: how likely the action was, and what the reward gives for it; each one's score."""
-        reward = _trained(self.reward, "reward")
         self._same(episodes, instructions)
-        return retraced(self.policy, reward, episodes.batch(), self.build.vocabulary.ids(instructions))
+        return retraced(self.policy, self.judge, episodes.batch(), self.build.vocabulary.ids(instructions))
 
     def caption(self, episodes: Episodes, *, each: int = 1, seed: int = 0) -> list[list[str]]:
         """Name each episode `each` times, in words that may differ. The first is what is likeliest at the prior's mean."""
@@ -120,6 +144,8 @@ class Agent:
         tensors, build = {key: one.numpy() for key, one in weights(self._parts()).items()}, self.build
         if build.names is not None:
             tensors["things"] = build.names.numpy()
+        if self.others is not None:
+            tensors |= {f"others/{name}": values for name, values in self.others.arrays().items()}
         meta = {
             "words": build.vocabulary.words[len(SPECIAL) :],
             "sees": dict(build.sees),
@@ -170,7 +196,8 @@ def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
     there = {key.partition("/")[0] for key in tensors}
     made: dict[str, Any] = {key: one().eval() for key, one in make.items() if key in there}
     restore(made, tensors)
-    return Agent(build, **made, meta=meta["trained"])
+    others = {key.removeprefix("others/"): one.numpy() for key, one in tensors.items() if key.startswith("others/")}
+    return Agent(build, **made, others=Episodes.of_arrays(others) if others else None, meta=meta["trained"])
 
 
 def _remembered(names: Sequence[str], things: Sequence[str], tensors: Mapping[str, Tensor]) -> Tensor | None:

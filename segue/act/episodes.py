@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,17 @@ class Episodes:
             starts,
             self.ended[chosen],
         )
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All of it by name, to keep; `of_arrays` is the inverse."""
+        seen = {f"observations/{name}": values for name, values in self.observations.items()}
+        return seen | {"actions": self.actions, "starts": self.starts, "ended": self.ended}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Episodes":
+        """The inverse of `arrays`; others may stand among them."""
+        seen = {name.partition("/")[2]: one for name, one in arrays.items() if name.startswith("observations/")}
+        return cls(seen, arrays["actions"], arrays["starts"], arrays["ended"])
 
     def batch(self, chosen: ArrayLike | None = None) -> Batch:
         """Those chosen, or all, as padded tensors; what is padded is 0 and false."""

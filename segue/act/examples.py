@@ -91,16 +91,11 @@ class Replay:
 
 
 def _tensors(one: Examples) -> dict[str, Tensor]:
-    episodes = one.episodes
-    arrays = {f"observations/{name}": values for name, values in episodes.observations.items()}
-    arrays |= {"actions": episodes.actions, "starts": episodes.starts, "ended": episodes.ended}
-    return {name: torch.from_numpy(values) for name, values in arrays.items()} | {"words": one.words}
+    return {name: torch.from_numpy(values) for name, values in one.episodes.arrays().items()} | {"words": one.words}
 
 
 def _examples(tensors: Mapping[str, Tensor]) -> Examples:
-    seen = {name.partition("/")[2]: one.numpy() for name, one in tensors.items() if "/" in name}
-    actions, starts, ended = (tensors[name].numpy() for name in ("actions", "starts", "ended"))
-    return Examples(Episodes(seen, actions, starts, ended), tensors["words"])
+    return Examples(Episodes.of_arrays({name: one.numpy() for name, one in tensors.items()}), tensors["words"])
 
 
 class Source(Protocol):

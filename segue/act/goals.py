@@ -95,17 +95,24 @@ class GoalGenerator(nn.Module):
         return Bound(likelihood, divergence, count)
 
     def log_likelihood(
-        self, batch: Batch, words: Tensor, *, samples: int = 32, generator: torch.Generator | None = None
+        self,
+        batch: Batch,
+        words: Tensor,
+        *,
+        samples: int = 32,
+        generator: torch.Generator | None = None,
+        draws: Tensor | None = None,
     ) -> Bound:
-        """log p(G | τ) by importance sampling from the posterior (Burda et al., ICLR 2016, eq. 8); exact without z."""
+        """log p(G | τ) by importance sampling from the posterior (Burda et al., ICLR 2016, eq. 8); exact without z. With
+        `draws` [samples, l] from the standard normal, the same ones serve every episode, whatever stands beside it."""
         way = self.walked(batch)
         if self.posterior is None:
             likelihood, count = self.likelihood(way, words, None)
             return Bound(likelihood, torch.zeros_like(likelihood), count)
         mean, spread = self.inferred(batch, words, way=way)
-        found = []
-        for _ in range(samples):
-            noise = torch.randn(mean.shape, generator=generator)
+        found, samples = [], samples if draws is None else len(draws)
+        for at in range(samples):
+            noise = torch.randn(mean.shape, generator=generator) if draws is None else draws[at].expand(mean.shape)
             z = mean + (0.5 * spread).exp() * noise
             likelihood, count = self.likelihood(way, words, z)
             found.append(likelihood + 0.5 * (noise**2 + spread - z**2).sum(-1))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segue.act.demonstrations import Demonstrations, recorded
 from segue.act.world import Task, World
 from segue.act.worlds import babyai, room_to_room
-from segue.act.worlds.environments import Environments
+from segue.act.worlds.environments import Environments, Reset
 from segue.act.worlds.furnished.houses import furnished
 from segue.act.worlds.furnished.instructions import walks_in
 from segue.act.worlds.graphs import Graphs
@@ -102,18 +102,25 @@ def of_furnished(*, houses: int = 40, walks: int = 6000, held: int = 10, seed: i
 
 
 def of_babyai(
-    levels: Sequence[str] = ("GoToLocal",), *, demonstrations: int = 1000, held: int = 200, seed: int = 0
+    levels: Sequence[str] = ("GoToLocal",),
+    *,
+    demonstrations: int = 1000,
+    practice: int = 0,
+    held: int = 200,
+    seed: int = 0,
 ) -> Ground:
-    """BabyAI's levels with demonstrations of its expert; other tasks of the same kind choose when to stop."""
+    """BabyAI's levels with demonstrations of its expert, and `practice` more tasks of the same kind that nobody shows; yet
+    others choose when to stop."""
 
-    def demonstrated(count: int, split: str) -> tuple[Demonstrations, list[Task]]:
-        asked = babyai.tasks(levels, count, split=split, seed=seed)
+    def demonstrated(asked: Sequence[Reset]) -> tuple[Demonstrations, list[Task]]:
         shown, failed = babyai.demonstrated(asked)
         return shown, [task for task in asked if task not in failed]
 
-    (shown, done), (aside, apart) = demonstrated(demonstrations, "train"), demonstrated(held, "validation")
+    asked = babyai.tasks(levels, demonstrations + practice, seed=seed)
+    shown, done = demonstrated(asked[:demonstrations])
+    aside, apart = demonstrated(babyai.tasks(levels, held, split="validation", seed=seed))
     sees = {"kind": "grid", "cells": list(babyai.CELLS), "size": 7, "actions": 7}
-    return Ground(babyai.world(levels), shown, done, aside, apart, sees)
+    return Ground(babyai.world(levels), shown, [*done, *asked[demonstrations:]], aside, apart, sees)
 
 
 def of_walks(graphs: Graphs, walks: Sequence[Walk], held: Sequence[Walk], *, horizon: int = 10) -> Ground:

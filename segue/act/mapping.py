@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from segue.act.demonstrations import Demonstrations
 from segue.act.examples import Examples
@@ -39,14 +40,8 @@ def ways_among(
     """`count` walks between any two of the places of one house: the shortest there is, where it leads through these places
     alone and along at least and at most so many `edges`. Each begins looking any way. Raises `InvalidInput` where there is
     none."""
-    known = np.zeros(len(graphs.places), bool)
-    known[places] = True
-    found: list[tuple[int, ...]] = []
-    for here in places.tolist():
-        inside = places[graphs.house[places] == graphs.house[here]]
-        reached = inside[np.isfinite(graphs.distance(np.asarray(here), inside))]
-        ways = (graphs.shortest(here, there) for there in reached.tolist())
-        found += [tuple(way) for way in ways if edges[0] < len(way) <= edges[1] + 1 and known[way].all()]
+    known = np.isin(np.arange(len(graphs.places)), places)
+    found = [way for here in places.tolist() for way in ways_from(graphs, here, edges=edges, known=known)]
     if not found:
         raise InvalidInput(
             f"Among {len(places)} places no way has {edges[0]} to {edges[1]} edges.",
@@ -55,6 +50,15 @@ def ways_among(
         )
     chosen, turns = random.choice(len(found), count, replace=count > len(found)), random.uniform(0, 2 * np.pi, count)
     return [Walk("", found[at][0], float(turn), found[at]) for at, turn in zip(chosen.tolist(), turns, strict=True)]
+
+
+def ways_from(graphs: Graphs, here: int, *, edges: tuple[int, int], known: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """The shortest ways from a place to others of its house, along at least and at most so many `edges`, that lead through
+    `known` places alone, bool [n]; where one stands is known."""
+    inside = np.flatnonzero((graphs.house == graphs.house[here]) & known)
+    reached = inside[np.isfinite(graphs.distance(np.asarray(here), inside))]
+    ways = {here: [here]} | {there: graphs.shortest(here, there) for there in reached.tolist()}
+    return [tuple(way) for way in ways.values() if edges[0] < len(way) <= edges[1] + 1 and known[way[1:]].all()]
 
 
 def named_ways(

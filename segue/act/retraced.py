@@ -9,8 +9,8 @@ from torch import Tensor
 
 from segue.act.episodes import Batch, of_actions
 from segue.act.follower import Follower
+from segue.act.judging import Judge
 from segue.act.policy import log_probabilities
-from segue.act.reward import Reward, earned
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,11 @@ class Retraced:
     scores: NDArray[np.float32]
 
 
-def retraced(policy: Follower, reward: Reward, batch: Batch, words: Tensor) -> Retraced:
+def retraced(policy: Follower, judge: Judge, batch: Batch, words: Tensor) -> Retraced:
     """Go through episodes again, with the words [n, w] of one instruction each."""
     with torch.inference_mode():
         values = policy.eval()(batch.observations, batch.actions, words).values[..., 0]
         chances = log_probabilities(values, batch.observations["choices"]).exp()
         taken = of_actions(chances, batch.actions)
-        rewards = reward.eval()(batch, words)
-        given, scores = rewards.taken(batch), earned(rewards, batch)
+        given, scores = judge.reward.eval()(batch, words).taken(batch), judge.score(batch, words)
     return Retraced(taken[batch.steps].numpy(), given[batch.steps].numpy(), scores.numpy())

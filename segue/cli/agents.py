@@ -99,7 +99,7 @@ def train(
     click.echo(f"{result['demonstrations']:,} demonstrations; on what was held out:")
     click.echo(f"  success, cloned:                    {cloned['success']:.1%}")
     click.echo(f"  success, by inverse learning:       {learned['success']:.1%}")
-    click.echo(f"  reward, right above wrong:          {reward['right above wrong']:.1%} of trajectories")
+    click.echo(f"  right instruction above a wrong one: {reward['right above wrong']:.1%} of trajectories")
     click.echo(f"The agent is in {out}.")
 
 
@@ -112,6 +112,7 @@ def train(
     help="JSON in Room-to-Room's or REVERIE's format.  [default: unseen ones of the world]",
 )
 @click.option("--count", type=click.IntRange(min=0), default=0, help="Only so many.  [default: all, or some hundreds]")
+@click.option("--think", is_flag=True, help="Compare whole ways on the map before walking.")
 @seed_option
 @json_option
 def evaluate(
@@ -122,17 +123,22 @@ def evaluate(
     levels: tuple[str, ...],
     instructions: Path | None,
     count: int,
+    think: bool,
     seed: int,
     as_json: bool,
 ) -> None:
     """Measure an agent on instructions: success, SPL, oracle success, metres from the goal; in BabyAI success and steps.
 
+    With --think it compares the ways that lead through a house, by its reward and by what it would call them, before it walks
+    the best: through places where it came, in a house that it adapted to; elsewhere it is given the map.
+
     \b
     segue evaluate agent --model agent --world houses
+    segue evaluate agent --model agent --world houses --think
     segue evaluate agent --model agent --world r2r --data r2r --instructions r2r/R2R_val_unseen.json --json
     """
     choice = _choice(world, data, houses, levels, seed)
-    result = evaluate_agent(model, choice, instructions=instructions, count=count)
+    result = evaluate_agent(model, choice, instructions=instructions, count=count, think=think)
     if as_json:
         print_json(result)
         return
@@ -201,7 +207,8 @@ def score(
     trajectories: Path,
     as_json: bool,
 ) -> None:
-    """Say how far each trajectory does what its instructions ask: the learned reward, and how likely it is that this was asked.
+    """Say how far each trajectory does what its instructions ask, by reward and generator, and how likely it is that this was
+    asked and not something else.
 
     \b
     segue score trajectory --model agent --world r2r --data r2r --trajectories walked.json
@@ -211,7 +218,7 @@ def score(
         print_json(result)
         return
     for one in result:
-        click.echo(f"{one['reward']:8.2f}  {one['likely']:4.0%}  {one['path']}  {one['instruction'].strip()}")
+        click.echo(f"{one['score']:8.2f}  {one['likely']:4.0%}  {one['path']}  {one['instruction'].strip()}")
 
 
 @click.command("trajectory")

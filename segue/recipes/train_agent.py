@@ -22,9 +22,10 @@ from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, rephrasings
 from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, RewardLearning, Settings, begun
+from segue.act.judging import Judge, some_of
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow
-from segue.act.reward import Reward, area_under_curve
+from segue.act.reward import area_under_curve
 from segue.recipes.new_folder import refuse_existing
 from segue.understand.calibrators import fit_platt
 
@@ -148,7 +149,7 @@ def train_agent(
     networks = begun(policy, temperature=settings.temperature, generator=goals and goals.eval())
 
     def told() -> dict[str, float]:
-        return calibrated(networks.reward, aside, unread, seed=seed)
+        return calibrated(Judge(networks.reward), aside, unread, seed=seed)
 
     # What the generator says is learned from only once the reward knows what people say.
     for_reward, pace = replace(networks, generator=None), Pace(plan.reward, rate=1e-3)
@@ -185,9 +186,16 @@ def train_agent(
         )
         learned = course("inverse", together, pace, done, by)
     judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
-    judged["reward"] = told()
-    meta = {"world": dict(about or {}), "seed": seed, "held out": judged}
-    Agent(build, policy, networks.reward, goals, explorer, meta).save(out, name=name)
+    others = some_of(ground.shown.episodes, seed=seed)
+    judged["reward"] = calibrated(Judge(networks.reward, goals, others), aside, unread, seed=seed)
+    edges = ground.shown.episodes.lengths - 1
+    meta = {
+        "world": dict(about or {}),
+        "seed": seed,
+        "held out": judged,
+        "edges": [int(edges.min()), int(edges.max())],
+    }
+    Agent(build, policy, networks.reward, goals, explorer, others, meta).save(out, name=name)
     shutil.rmtree(work)
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
 
@@ -203,14 +211,18 @@ def _practice(ground: Ground, build: Build) -> Practice | None:
     return Practice(ground.world, ground.tasks, build.vocabulary.ids([task.instruction for task in ground.tasks]))
 
 
-def calibrated(reward: Reward, aside: Demonstrations, words: Tensor, *, seed: int) -> dict[str, float]:
-    """How the reward tells the right instruction of a trajectory from another one: the area under the ROC curve, the share of
+def calibrated(judge: Judge, aside: Demonstrations, words: Tensor, *, seed: int) -> dict[str, float]:
+    """How a judge tells the right instruction of a trajectory from another one: the area under the ROC curve, the share of
     trajectories to which it gives the right one more, and the logistic curve through its scores (Platt)."""
     other = np.random.default_rng(seed).permutation(len(aside))
     other = np.where(aside.shown[other] == aside.shown, np.roll(other, 1), other)
-    batch = aside.episodes.batch(aside.shown)
-    with torch.inference_mode():
-        right, wrong = (reward.eval().score(batch, some).double().numpy() for some in (words, words[other]))
+    found = []
+    for said in (words, words[torch.from_numpy(other)]):
+        parts = np.array_split(np.arange(len(aside)), -(-len(aside) // 256))
+        with torch.inference_mode():
+            batches = [judge.score(aside.episodes.batch(aside.shown[part]), said[part]).double() for part in parts]
+        found.append(torch.cat(batches).numpy())
+    right, wrong = found
     scores = np.concatenate([right, wrong])
     curve = fit_platt(scores, np.arange(len(scores)) < len(right))
     return {

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from segue.act import agent
@@ -15,6 +16,7 @@ from segue.act.examples import Made, Shown
 from segue.act.grounds import Ground
 from segue.act.learner import Pace
 from segue.act.mapping import named_ways, visited
+from segue.act.worlds.graphs import Graphs
 from segue.act.worlds.walks import Houses, Walk, anywhere
 from segue.errors import InvalidInput
 from segue.evolve.intervals import bootstrap
@@ -22,10 +24,22 @@ from segue.recipes.agent_worlds import Choice, trajectories, trials
 from segue.recipes.new_folder import refuse_existing
 
 
-def evaluate_agent(model: Path, choice: Choice, *, instructions: Path | None = None, count: int = 0) -> dict[str, Any]:
-    """Every measure of the world, its mean over the tasks and the 95 % interval of that."""
+def evaluate_agent(
+    model: Path, choice: Choice, *, instructions: Path | None = None, count: int = 0, think: bool = False
+) -> dict[str, Any]:
+    """Every measure of the world, its mean over the tasks and the 95 % interval of that.
+
+    An agent that is to `think` compares whole ways on the map: in a house that it adapted to, through places where it came; of
+    others it is given the map. Raises `InvalidInput` for a world without one.
+    """
     world, tasks, names = trials(choice, instructions, count)
-    measures = agent.load(model, names=names).act(world, tasks)[1]
+    if not think:
+        measures = agent.load(model, names=names).act(world, tasks)[1]
+    elif isinstance(world, Houses):
+        one = agent.load(model, names=names)
+        measures = one.think(world, cast(Sequence[Walk], tasks), known=_known(one, world.graphs))[1]
+    else:
+        raise InvalidInput("Nobody can think ahead here: this world has no map.", fix="leave --think away")
     found = {name: bootstrap(lambda one: one, values) for name, values in measures.items()}
     return {
         "tasks": len(tasks),
@@ -34,7 +48,7 @@ def evaluate_agent(model: Path, choice: Choice, *, instructions: Path | None = N
 
 
 def score_trajectories(model: Path, choice: Choice, file: Path) -> list[dict[str, Any]]:
-    """For each trajectory and instruction of a file: the reward, and how likely it is that this was asked and not something
+    """For each trajectory and instruction of a file: its score, and how likely it is that this was asked and not something
     else."""
     shown, walks, names = trajectories(choice, file)
     one = agent.load(model, names=names)
@@ -42,7 +56,7 @@ def score_trajectories(model: Path, choice: Choice, file: Path) -> list[dict[str
     curve = one.meta["held out"]["reward"]
     likely = expit(curve["slope"] * scores + curve["offset"])
     return [
-        {"path": walk.name, "instruction": walk.instruction, "reward": float(score), "likely": float(share)}
+        {"path": walk.name, "instruction": walk.instruction, "score": float(score), "likely": float(share)}
         for walk, score, share in zip(walks, scores, likely, strict=True)
     ]
 
@@ -93,9 +107,18 @@ def adapt_agent(
     learner = Adapting(one.policy, [Made(made)], shown, pace, seed=seed)
     work = out.with_name(out.name + ".training")
     train(learner, updates, folder=work, progress=progress, title="adapting")
-    meta = {**one.meta, "adapted to": list(places)}
+    knows = {place: [graphs.places[at] for at in been if graphs.houses[graphs.house[at]] == place] for place in places}
+    meta = {**one.meta, "knows": {**one.meta.get("knows", {}), **knows}}
     replace(one, policy=one.policy.eval(), meta=meta).save(out, name=model.name)
     return {"out": str(out), "places": list(places), "examples": len(made)}
+
+
+def _known(one: agent.Agent, graphs: Graphs) -> NDArray[np.bool_]:
+    """Where an agent may go in thought, bool [places]: everywhere but in houses of which it has a map of its own."""
+    knows = one.meta.get("knows", {})
+    known = ~np.isin(graphs.house, [at for at, house in enumerate(graphs.houses) if house in knows])
+    known[[graphs.number[house, place] for house in set(knows) & set(graphs.houses) for place in knows[house]]] = True
+    return known
 
 
 def _starts(world: Houses, places: Sequence[str], count: int, seed: int) -> list[Walk]:

@@ -9,9 +9,12 @@ import torch
 
 from segue.act import agent
 from segue.act.agent import Agent, Build
+from segue.act.deliberating import went
 from segue.act.reward import Reward
 from segue.errors import Corrupt, InvalidInput, NotFound
 from tests.act.conftest import Little
+
+META = {"seed": 0, "edges": [1, 1]}
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +26,13 @@ def made(little: Little) -> Agent:
         "goals": build.generator(),
         "explorer": build.follower(),
     }
-    return Agent(build, build.follower(), **parts, meta={"seed": 0})
+    return Agent(build, build.follower(), **parts, others=little.shown.episodes[[2, 5]], meta=META)
 
 
 def test_kept_and_loaded_it_is_the_same(little: Little, made: Agent, tmp_path: Path) -> None:
     made.save(tmp_path / "agent", name="little")
     again = agent.load(tmp_path / "agent", names=little.graphs.names)
-    assert again.meta == {"seed": 0}
+    assert again.meta == META
     first, measures = made.act(little.world, little.walks)
     second, same = again.act(little.world, little.walks)
     assert all(np.array_equal(one.actions, other.actions) for one, other in zip(first, second, strict=True))
@@ -39,6 +42,22 @@ def test_kept_and_loaded_it_is_the_same(little: Little, made: Agent, tmp_path: P
         made.score(episodes, little.shown.instructions), again.score(episodes, little.shown.instructions)
     )
     assert made.caption(episodes, each=3) == again.caption(episodes, each=3)
+
+
+def test_it_thinks_before_it_walks(little: Little, made: Agent) -> None:
+    """Of the four doors of each hall the one that reward and generator believe most together."""
+    (episodes,), measures = made.think(little.world, little.walks)
+    assert episodes.lengths.tolist() == [2] * len(little.walks)  # as long as what was shown
+    assert measures["success"].shape == (len(little.walks),)
+    beliefs = []
+    for door in range(4):
+        ways = [(walk.start, int(little.graphs.ways[walk.start, door])) for walk in little.walks]
+        batch = went(little.world, little.walks, ways).batch()
+        with torch.inference_mode():
+            beliefs.append(torch.stack([judge(batch, little.words) for judge in made.judge.among_ways]).sum(0).numpy())
+    np.testing.assert_array_equal(episodes.actions[::2], 1 + np.argmax(beliefs, 0))
+    with pytest.raises(InvalidInput, match="how far people go"):
+        Agent(made.build, made.policy, reward=made.reward).think(little.world, little.walks)
 
 
 def test_captions_are_as_many_as_asked(little: Little, made: Agent) -> None:

@@ -57,13 +57,16 @@ def test_an_agent_is_evaluated_on_a_file(model: Path, folder: Path) -> None:
     success = result["measures"]["success"]
     assert 0 <= success["low"] <= success["mean"] <= success["high"] <= 1
     assert "mean and 95 % interval" in run(*asked, "--count", 5).output
+    thought = json.loads(run(*asked, "--think", "--json").stdout)
+    assert thought["tasks"] == result["tasks"]
+    assert 0 <= thought["measures"]["spl"]["mean"] <= thought["measures"]["success"]["mean"]
 
 
 def test_trajectories_are_scored_and_named(model: Path, folder: Path) -> None:
     asked = "--model", model, "--world", "r2r", "--data", folder, "--trajectories", folder / "R2R_val_unseen.json"
     scored = json.loads(run("score", "trajectory", *asked, "--json").stdout)
     assert len(scored) == 90
-    assert all(math.isfinite(one["reward"]) and 0 <= one["likely"] <= 1 for one in scored)
+    assert all(math.isfinite(one["score"]) and 0 <= one["likely"] <= 1 for one in scored)
     named = json.loads(run("caption", "trajectory", *asked, "--each", 2, "--json").stdout)
     assert all(len(one["captions"]) == 2 for one in named)
     assert run("score", "trajectory", *asked).output.count("%") == 90
@@ -76,7 +79,11 @@ def test_an_agent_adapts_to_a_house(model: Path, folder: Path, tmp_path: Path) -
     result = run(*asked, "--place", house, "--out", tmp_path / "new", "--walks", 60, "--updates", 2, "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["examples"] > 0
-    assert artifact.open(tmp_path / "new", kind="agent").meta["trained"]["adapted to"] == [house]
+    knows = artifact.open(tmp_path / "new", kind="agent").meta["trained"]["knows"]
+    assert list(knows) == [house]
+    assert len(knows[house]) > 0
+    walked = run("evaluate", "agent", "--model", tmp_path / "new", "--world", "r2r", "--data", folder, "--think")
+    assert walked.exit_code == 0, walked.output
     wrong = run(*asked, "--place", "castle", "--out", tmp_path / "castle")
     assert wrong.exit_code == 1
     assert "no house castle" in wrong.output
@@ -91,6 +98,7 @@ def test_what_is_missing_is_said(model: Path, folder: Path, tmp_path: Path) -> N
         ("train", "agent", "--out", model): "exists already",
         ("evaluate", "agent", "--model", tmp_path, "--world", "r2r", "--data", folder): "no trained part",
         ("evaluate", "agent", "--model", model, "--instructions", folder): "generated",
+        ("evaluate", "agent", "--model", model, "--world", "babyai", "--think"): "has no map",
         ("score", "trajectory", "--model", model, "--trajectories", folder / "R2R_train.json"): "--world r2r",
     }
     for words, message in lines.items():

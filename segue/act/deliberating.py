@@ -1,0 +1,87 @@
+"""Thinking before walking: where the map is known, whole ways are compared, by what they would earn and what they would be
+called.
+
+A policy chooses step by step, in a house where it sees one step ahead. A way that has been gone is easier to judge than a step
+is to choose, and who knows the map can go it in thought. Fried et al., "Speaker-Follower Models" (NeurIPS 2018), let a speaker
+choose among the walks of a follower; Fu et al., "From Language to Goals" (ICLR 2019), plan on a known map with a reward that
+they have learned for it. Here the learned reward and the generator of goals judge together, and the ways are the shortest ones
+to anywhere that have as many edges as people's have: who shows a way goes straight.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segue.act.demonstrations import recorded
+from segue.act.episodes import Episodes
+from segue.act.examples import trimmed
+from segue.act.goals import Believed
+from segue.act.grounds import steps
+from segue.act.mapping import ways_from
+from segue.act.worlds.graphs import Graphs
+from segue.act.worlds.walks import Houses, Walk
+
+Way = tuple[int, ...]
+"""Places, from where one stands to where one stops."""
+
+
+@dataclass(frozen=True, eq=False)
+class Considered:
+    """The ways that come into question for one instruction, and how far each judge believes each, float64 [judges, ways]."""
+
+    ways: Sequence[Way]
+    beliefs: NDArray[np.float64]
+
+    @property
+    def best(self) -> Way:
+        """What the judges believe most together: the sum of their beliefs, which are logarithms of likelihoods and of ratios of
+        such."""
+        return self.ways[int(self.beliefs.sum(0).argmax())]
+
+
+def consider(
+    judges: Sequence[Believed],
+    graphs: Graphs,
+    walks: Sequence[Walk],
+    words: Tensor,
+    *,
+    edges: tuple[int, int],
+    known: NDArray[np.bool_] | None = None,
+) -> list[Considered]:
+    """For each walk, with its words [n, m], the shortest ways from its start along `edges` from the least to the most, through
+    places that are `known`, bool [places of all houses] (all are, where it is not given), as the judges believe them. Where no
+    way is as long, shorter ones and standing still are considered."""
+    known = np.ones(len(graphs.places), bool) if known is None else known
+    found: list[Considered | None] = [None] * len(walks)
+    for rows in _alike(walks):
+        first = walks[rows[0]]
+        ways = ways_from(graphs, first.start, edges=edges, known=known) or ways_from(
+            graphs, first.start, edges=(0, edges[1]), known=known
+        )
+        episodes = went(Houses(graphs), [first] * len(ways), ways)
+        here = np.tile(np.arange(len(ways)), len(rows))
+        said = trimmed(words[torch.from_numpy(rows.repeat(len(ways)))])
+        with torch.inference_mode():
+            batch = episodes.batch(here)
+            beliefs = np.stack([judge(batch, said).double().numpy() for judge in judges])
+        for at, row in enumerate(rows.tolist()):
+            found[row] = Considered(ways, beliefs[:, at * len(ways) : (at + 1) * len(ways)])
+    return [one for one in found if one is not None]
+
+
+def went(world: Houses, walks: Sequence[Walk], ways: Sequence[Way]) -> Episodes:
+    """The episodes of walkers who begin as the walks do and go these ways. The world stands at their ends afterwards, and
+    measures them."""
+    return recorded(world, walks, [steps(world.graphs, way) for way in ways]).episodes
+
+
+def _alike(walks: Sequence[Walk]) -> Iterator[NDArray[np.int64]]:
+    """The numbers of walks that begin at one place and look one way, together."""
+    begins = np.asarray([(walk.start, walk.heading) for walk in walks])
+    _, which = np.unique(begins, axis=0, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
