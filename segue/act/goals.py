@@ -122,15 +122,17 @@ class GoalGenerator(nn.Module):
         self,
         batch: Batch,
         *,
+        ways: int = 1,
         longest: int = 60,
         z: Tensor | None = None,
         generator: torch.Generator | None = None,
         temperature: float = 0.0,
     ) -> Tensor:
-        """Name trajectories: int64 [b, n], padded. z is drawn from the prior where it is not given (without a generator: the
-        prior's mean); words are the likeliest at temperature 0, otherwise sampled."""
+        """Name trajectories, each in so many `ways`, one after another: int64 [b · ways, n], padded. z [b · ways, l] is drawn
+        from the prior where it is not given (without a generator: the prior's mean); words are the likeliest at temperature 0,
+        otherwise sampled."""
         with torch.inference_mode():
-            steps, there = self.walked(batch)
+            steps, there = (one.repeat_interleave(ways, 0) for one in self.walked(batch))
             if z is None and self.latent:
                 shape = len(steps), self.latent
                 z = torch.randn(shape, generator=generator) if generator else torch.zeros(shape)
@@ -241,8 +243,7 @@ def names(
     Fried, Andreas and Klein, NAACL 2018.
     """
     ways = ways if believed else 1
-    batch = episodes.batch(np.repeat(np.arange(len(episodes)), ways))
-    said, belief = _said(goals, batch, None, believed, ways, 1, temperature, generator)
+    said, belief = _said(goals, episodes, None, believed, ways, 1, temperature, generator)
     return said[:, 0], belief[:, 0]
 
 
@@ -263,19 +264,19 @@ def rephrasings(
     noise, said, ways = torch.Generator().manual_seed(seed), [], max(each, ways) if believed else each
     parts = torch.arange(len(shown)).split(max(1, 512 // ways))  # type: ignore[no-untyped-call]
     for part in tqdm(parts, desc="rephrasing", unit="batch", disable=None if progress else True):
-        some = part.repeat_interleave(ways)
-        batch, z = shown.episodes.batch(shown.shown[some.numpy()]), None
+        episodes, z = shown.episodes[shown.shown[part.numpy()]], None
         if goals.latent:
             with torch.inference_mode():
-                mean, spread = goals.inferred(batch, trimmed(words[some]))
+                found = goals.inferred(episodes.batch(), trimmed(words[part]))
+                mean, spread = (one.repeat_interleave(ways, 0) for one in found)
                 z = mean + (0.5 * spread).exp() * torch.randn(mean.shape, generator=noise)
-        said.append(_said(goals, batch, z, believed, ways, each, temperature, noise)[0].flatten(0, 1))
+        said.append(_said(goals, episodes, z, believed, ways, each, temperature, noise)[0].flatten(0, 1))
     return padded(said).view(len(shown), each, -1)
 
 
 def _said(
     goals: GoalGenerator,
-    batch: Batch,
+    episodes: Episodes,
     z: Tensor | None,
     believed: Believed | None,
     ways: int,
@@ -283,12 +284,13 @@ def _said(
     temperature: float,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
-    """A batch in which every trajectory stands `ways` times: of its names those `kept` that are believed most, best first, [b,
-    kept, n], and how far, [b, kept]; as many as were said, and believed 0, where nobody is asked."""
-    said = goals.say(batch, z=z, generator=generator, temperature=temperature)
+    """Of every episode's names in `ways` those `kept` that are believed most, best first, [b, kept, n], and how far, [b, kept];
+    as many as were said, and believed 0, where nobody is asked."""
+    said = goals.say(episodes.batch(), ways=ways, z=z, generator=generator, temperature=temperature)
     several = said.view(-1, ways, said.shape[1])
     if believed is None:
         return several[:, :kept], torch.zeros(len(several), kept)
+    batch = episodes.batch(np.repeat(np.arange(len(episodes)), ways))
     with torch.inference_mode():
         belief, best = believed(batch, said).view(-1, ways).topk(kept, 1)
     return several.gather(1, best[:, :, None].expand(-1, -1, said.shape[1])), belief

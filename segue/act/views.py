@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, Protocol
 
 import torch
@@ -93,11 +94,13 @@ class GridView(nn.Module):
         self.actions = ActionsView(actions, width=width, dropout=dropout)
 
     def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
-        image = observations["image"]
-        b, t = image.shape[:2]
-        cells = torch.stack([one(image[..., at]) for at, one in enumerate(self.cells)]).sum(0)
-        near = self.near(cells.flatten(0, 1).permute(0, 3, 1, 2)).flatten(1)
-        scene = F.relu(self.all(near).view(b, t, -1) + self.looks(observations["direction"]))
+        there = observations["choices"].any(-1)  # behind an episode's end nothing is looked at
+        image = observations["image"][there]
+        cells = reduce(torch.add, (one(image[..., at]) for at, one in enumerate(self.cells)))
+        near = self.near(cells.permute(0, 3, 1, 2)).flatten(1)
+        looked = F.relu(self.all(near) + self.looks(observations["direction"][there]))
+        scene = looked.new_zeros(*there.shape, looked.shape[-1])
+        scene[there] = looked
         seen: tuple[Tensor, Tensor] = self.actions(scene, observations["choices"])
         return seen
 
