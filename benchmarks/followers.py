@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from segue.act.adapting import Adapting
 from segue.act.agent import Build
 from segue.act.cloning import Cloning, believed_by
+from segue.act.comparing import Comparing
 from segue.act.course import Course, train
 from segue.act.examples import (
     Examples,
@@ -38,6 +39,7 @@ from segue.act.learner import Learner, Pace
 from segue.act.policy import follow, walk
 from segue.act.reward import Reward
 from segue.act.world import Task, World
+from segue.act.worlds.walks import Houses, Walk
 
 POLICY_RATE = 5e-4
 LONGEST = 50
@@ -54,6 +56,7 @@ class Lengths:
     alone: int = 600
     together: int = 400
     adapting: int = 400
+    comparing: int = 200
     batch: int = 64
     each: int = 24
     width: int = 128
@@ -61,7 +64,7 @@ class Lengths:
 
     def scaled(self, times: float) -> "Lengths":
         """The same with so many times the updates."""
-        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting")
+        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting", "comparing")
         return replace(self, **{part: max(2, round(times * getattr(self, part))) for part in parts})
 
 
@@ -168,12 +171,12 @@ class Seed:
 
     def inverse(self, name: str, arm: "Arm") -> tuple[Follower, Reward]:
         """Inverse reinforcement learning by the sources of an arm."""
-        lengths, shown = self.lengths, self.field.ground.shown
+        lengths = self.lengths
         generator = None if not arm.generator else self.plain if arm.generator == "plain" else self.goals
         replay = Replay(60)
         positives: list[Source] = [self.shown]
         if arm.rephrased:
-            positives.append(Rephrased(shown, self.said(arm.generator), 0.25))
+            positives.append(self.rephrased(arm.generator, 0.25))
         if arm.relabelled:
             positives.append(Relabelled(replay, 0.25))
         negatives: list[Source] = [Sampled(replay)]
@@ -194,6 +197,24 @@ class Seed:
         self._taught(name, learner, lengths.together, networks.policy)
         return networks.policy.eval(), networks.reward.eval()
 
+    def compared(self, name: str, reward: Reward) -> Reward:
+        """A reward that has compared whole ways as well, in the houses that it was learned in."""
+        ground, found = self.field.ground, deepcopy(reward)
+        assert isinstance(ground.world, Houses)
+        edges = ground.shown.episodes.lengths - 1
+        learner = Comparing(
+            found,
+            ground.world,
+            cast(Sequence[Walk], ground.tasks),
+            self.field.asked,
+            Pace(self.lengths.comparing, rate=POLICY_RATE, warmup=30),
+            edges=(int(edges.min()), int(edges.max())),
+            batch=16,
+            seed=self.seed,
+        )
+        self._taught(name, learner, self.lengths.comparing, None)
+        return found.eval()
+
     @property
     def _practice(self) -> Practice:
         return Practice(self.field.world, self.field.ground.tasks, self.field.asked)
@@ -201,17 +222,18 @@ class Seed:
     def _settings(self, ways: int) -> Settings:
         return Settings(batch=self.lengths.each, walks=self.lengths.each, rate=POLICY_RATE, ways=ways)
 
-    def said(self, generator: str) -> Tensor:
-        """Every goal in four other wordings."""
+    def rephrased(self, generator: str, share: float) -> Rephrased:
+        """Goals in four other wordings: of every demonstration, or of as many as come up at all."""
         file = self.folder / f"rephrasings by {generator}.safetensors"
+        shown, most = self.field.ground.shown, self.lengths.together * self.lengths.each // 2
+        drawn = np.random.default_rng(self.seed).permutation(len(shown)) if most < len(shown) else np.arange(len(shown))
+        some, words = shown[drawn[:most]], self.field.words[torch.from_numpy(drawn[:most])]
         if not file.exists():
             goals = self.plain if generator == "plain" else self.goals
-            words = rephrasings(
-                goals, self.field.ground.shown, self.field.words, seed=self.seed, believed=believed_by(self.cloned)
-            )
+            said = rephrasings(goals, some, words, seed=self.seed, believed=believed_by(self.cloned))
             file.parent.mkdir(parents=True, exist_ok=True)
-            save_file({"words": words.contiguous()}, file)
-        return load_file(file)["words"]
+            save_file({"words": said.contiguous()}, file)
+        return Rephrased(some, load_file(file)["words"], share)
 
     def relabelled(self, count: int) -> Examples:
         """What the cloned policy does on its training tasks, by the generator's names: for cloning with a generator."""

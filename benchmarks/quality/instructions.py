@@ -10,11 +10,13 @@ map of where its explorer came, named by the generator, without any instruction 
 *seen* houses, *shuffled* goals in the unseen ones; the explorer's own walks in place of the map; and no explorer, the map
 given. On a map: agents that know the ways of a house (given, or where the explorer came) think before they walk
 (`segue.act.deliberating`), each judging by all that it has: the cloned policy's likelihood, alone and beside a plain generator
-(Fried et al., 2018); each arm's reward and generator; ours by one of them alone. With --all-houses cloning, ours and these.
+(Fried et al., 2018); each arm's reward and generator; ours by one of them alone, and ours whose reward has compared whole ways
+in the houses that it was learned in (`segue.act.comparing`). With --all-houses cloning, ours and these.
 Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
 Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
-unseen houses; against the cloned policy's likelihood. Generator: negative log-likelihood a word of held-out houses
-(importance-weighted, 32 draws) against a plain one, and how many different names it has for a walk in ten. Claims:
+unseen houses, alone and beside the generator (`segue.act.judging`); against the cloned policy's likelihood. Generator:
+negative log-likelihood a word of held-out houses (importance-weighted, 32 draws) against a plain one, and how many different
+names it has for a walk in ten. Claims:
 `shared/systems/act.md` of the design: unseen ≥ 1.17 × the best baseline, seen ≥ 1.14 ×; self-supervision ≥ 1.2 × its start and
 ≥ 1.1 × every control; all houses ≥ 40 % unseen, SPL ≥ 36; reward ≥ .80 and .05 above the likelihood; generator within .05 with
 twice the names; every ablation ≤ ours. Intervals: 95 %, paired bootstrap over paths, seeds of one path together.
@@ -42,12 +44,12 @@ from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.cloning import believed_by
 from segue.act.deliberating import Considered, Way, consider
-from segue.act.examples import Examples, Made, Rephrased, Source
+from segue.act.examples import Examples, Made, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
-from segue.act.goals import GoalGenerator
+from segue.act.goals import Believed, GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
-from segue.act.judging import by_name
+from segue.act.judging import Judge, by_name, some_of
 from segue.act.mapping import named_ways, visited
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
@@ -62,6 +64,7 @@ OURS, ADAPTED = "ours", "ours, self-supervised"
 CONTROLS = ("extra training", "ways in seen houses", "shuffled goals", "the explorer's own walks", "the map given")
 MAP = "on the map"
 OURS_THERE, EXPLORED = "ours, on the map", "ours, on the explorer's map"
+COMPARED = "ours, compared, on the explorer's map"
 THERE = {
     "cloning, on the map": ("cloning",),
     "cloning and a plain generator, on the map": ("cloning", "plain"),
@@ -71,9 +74,11 @@ THERE = {
     "ours by the generator alone, on the map": ("variational",),
     OURS_THERE: ("ours", "variational"),
     EXPLORED: ("ours", "variational"),
+    COMPARED: ("compared", "variational"),
 }
 """Who thinks before walking, and who judges the ways that are thought of."""
-ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS, MAP)
+JUDGE = "judge"
+ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS, MAP, COMPARED, JUDGE)
 
 
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -84,14 +89,20 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if arm == GENERATOR:
         named = _named(field, seed)
         return named, f"{named['variational']['a word']:.3f} nats a word, plain {named['plain']['a word']:.3f}"
-    if arm == MAP:
-        there = _there(field, seed, INVERSE if not chosen.all_houses else (OURS,), chosen.explored)
+    if arm in (MAP, COMPARED):
+        rewards = (OURS,) if chosen.all_houses else (*BASELINES[1:], OURS)
+        there = _there(field, seed, chosen.explored, rewards=rewards, compared=arm == COMPARED)
         each = {one: 100 * float(np.mean(run["unseen"]["success"])) for one, run in there.items()}
         return there, ", ".join(f"{one} {value:.1f}" for one, value in each.items())
+    if arm == JUDGE:
+        others = some_of(field.ground.shown.episodes, seed=number)
+        judge = Judge(seed.inverse(OURS, INVERSE[OURS])[1], seed.goals, others)
+        judged = _told_apart(field, {"reward and generator": judge.score, "likelihood": believed_by(seed.cloned)})
+        return judged, ", ".join(f"{name} {value:.3f}" for name, value in judged.items())
     policy, reward = _arm(arm, field, seed, chosen)
     result: dict[str, Any] = field.judged(policy)
     if reward is not None:
-        result["reward"] = _told_apart(field, reward, seed.cloned)
+        result["reward"] = _told_apart(field, {"reward": reward.score, "likelihood": believed_by(seed.cloned)})
     success = [100 * float(np.mean(result[where]["success"])) for where in ("seen", "unseen")]
     return result, f"seen {success[0]:.1f}, unseen {success[1]:.1f} %"
 
@@ -101,7 +112,7 @@ def _arm(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> tupl
         return seed.continued(arm, [seed.shown]), None
     if arm == WITH_GENERATOR:
         made = Made(seed.relabelled(chosen.explored), 0.5)
-        sources: list[Source] = [seed.shown, Rephrased(field.ground.shown, seed.said("variational"), 0.5), made]
+        sources: list[Source] = [seed.shown, seed.rephrased("variational", 0.5), made]
         return seed.continued(arm, sources), None
     if arm in INVERSE:
         return seed.inverse(arm, INVERSE[arm])
@@ -128,11 +139,17 @@ def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Exa
     return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
 
 
-def _there(field: Field, seed: Seed, rewards: Collection[str], count: int) -> dict[str, Any]:
-    """Success and SPL of everyone who thinks before walking, on the walks of every test."""
-    learned = {arm: seed.inverse(arm, INVERSE[arm])[1].score for arm in (*BASELINES[1:], OURS) if arm in rewards}
-    plain, variational = by_name(seed.plain), by_name(seed.goals)
-    judges = {"cloning": believed_by(seed.cloned), **learned, "plain": plain, "variational": variational}
+def _there(
+    field: Field, seed: Seed, count: int, *, rewards: Collection[str] = (), compared: bool = False
+) -> dict[str, Any]:
+    """Success and SPL of everyone who thinks before walking, on the walks of every test: with these arms' rewards, or with ours
+    that has compared whole ways."""
+    learned = {arm: seed.inverse(arm, INVERSE[arm])[1].score for arm in rewards}
+    judges: dict[str, Believed] = {"variational": by_name(seed.goals)}
+    if compared:
+        judges["compared"] = seed.compared("compared", seed.inverse(OURS, INVERSE[OURS])[1]).score
+    else:
+        judges |= {"cloning": believed_by(seed.cloned), **learned, "plain": by_name(seed.plain)}
     edges = field.ground.shown.episodes.lengths - 1
     graphs, names, found = _graphs(field), list(judges), dict[str, Any]()
     for test in field.tests:
@@ -142,10 +159,11 @@ def _there(field: Field, seed: Seed, rewards: Collection[str], count: int) -> di
         starts = anywhere(graphs, np.unique(graphs.house[[one.start for one in walks]]), count, _chance(seed))
         been = set(visited(seed.explorer, _houses(field.ground), starts, seed=seed.seed).tolist())
         for arm, of in THERE.items():
-            if not set(of) <= set(names):
+            if not set(of) <= set(names) or compared != (arm == COMPARED):
                 continue
             ways = [
-                _chosen(one, [names.index(judge) for judge in of], been if arm == EXPLORED else None) for one in thought
+                _chosen(one, [names.index(judge) for judge in of], been if arm.endswith("explorer's map") else None)
+                for one in thought
             ]
             longest = max(map(len, ways))
             places = np.asarray([[*way, *way[-1:] * (longest - len(way))] for way in ways])
@@ -170,8 +188,9 @@ def _chance(seed: Seed) -> np.random.Generator:
     return np.random.default_rng(seed.seed)
 
 
-def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, float]:
-    """The reward, and the cloned policy's likelihood, of the true instruction against one of another path in the same house."""
+def _told_apart(field: Field, judges: Mapping[str, Believed]) -> dict[str, float]:
+    """How each judge tells the true instruction from one of another path in the same house: the area under the curve, and the
+    share of pairs."""
     shown = along(_graphs(field), _walks(field, "unseen"))
     words = field.build.vocabulary.ids(shown.instructions, longest=LONGEST)
     house = _graphs(field).house[[walk.start for walk in _walks(field, "unseen")]]
@@ -179,14 +198,13 @@ def _told_apart(field: Field, reward: Reward, cloned: Follower) -> dict[str, flo
     others = [np.flatnonzero((house == house[at]) & (shown.shown != shown.shown[at])) for at in range(len(shown))]
     rows = np.asarray([at for at, there in enumerate(others) if len(there)])
     other = np.asarray([chance.choice(others[at]) for at in rows])
-    likely = believed_by(cloned)
-    found: dict[str, list[NDArray[np.float64]]] = {"reward": [], "likelihood": []}
+    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in judges}
     with torch.inference_mode():
         for said in (rows, other):
             parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // 300))
             batches = [(shown.episodes.batch(shown.shown[rows[part]]), words[said[part]]) for part in parts]
-            found["reward"].append(np.concatenate([reward.score(*one).numpy() for one in batches]))
-            found["likelihood"].append(np.concatenate([likely(*one).numpy() for one in batches]))
+            for name, judge in judges.items():
+                found[name].append(np.concatenate([judge(*one).numpy() for one in batches]))
     return {name: area_under_curve(*scores) for name, scores in found.items()} | {
         f"{name}, pairs": float((right > wrong).mean()) for name, (right, wrong) in found.items()
     }
@@ -254,15 +272,19 @@ def gather(chosen: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Any]:
     runs: dict[str, dict[int, dict[str, Any]]] = {}
     for (arm, number), run in finished(jobs, run_file, chosen):
         runs.setdefault(arm, {})[number] = run
-    generator = runs.pop(GENERATOR, {})
-    for number, there in runs.pop(MAP, {}).items():
-        for arm, run in there.items():
-            runs.setdefault(arm, {})[number] = run
+    generator, judged = runs.pop(GENERATOR, {}), runs.pop(JUDGE, {})
+    for kind in (MAP, COMPARED):
+        for number, there in runs.pop(kind, {}).items():
+            for arm, run in there.items():
+                runs.setdefault(arm, {})[number] = run
     arms = {arm: _row(of) for arm, of in runs.items()}
     return {
         "houses": _kind(chosen),
         "lengths": asdict(chosen.lengths),
         "generator": {str(number): run for number, run in generator.items()},
+        "judge": {
+            str(number): {name: round(value, 4) for name, value in run.items()} for number, run in judged.items()
+        },
         "arms": arms,
         "claims": _claims(runs),
     }
@@ -305,11 +327,12 @@ def _claims(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, An
     ratio("self-supervision, unseen, of its start", ADAPTED, (OURS,), "unseen", 1.2)
     for control in CONTROLS:
         ratio(f"self-supervision, unseen, of {control}", ADAPTED, (control,), "unseen", 1.1)
-    ratio("self-supervision that thinks, unseen, of its start", EXPLORED, (OURS,), "unseen", 1.2)
+    ratio("self-supervision that thinks, unseen, of its start", COMPARED, (OURS,), "unseen", 1.2)
     for control in (*CONTROLS, ADAPTED):
-        ratio(f"self-supervision that thinks, unseen, of {control}", EXPLORED, (control,), "unseen", 1.1)
-    there = [arm for arm in THERE if not arm.startswith("ours")]
-    ratio("ours that thinks, unseen, of the others who do", OURS_THERE, there, "unseen", 1.17)
+        ratio(f"self-supervision that thinks, unseen, of {control}", COMPARED, (control,), "unseen", 1.1)
+    for arm in (EXPLORED, COMPARED):
+        for other in (one for one in THERE if not one.startswith("ours")):
+            ratio(f"{arm}, unseen, of {other}", arm, (other,), "unseen", 1.17)
     for alone in ("reward", "generator"):
         ratio(
             f"ours that thinks, unseen, of its {alone} alone",
@@ -346,6 +369,12 @@ def as_table(result: Mapping[str, Any]) -> str:
             f"| {name} | {one['against']} | {one['target']:.2f} × | {one['value']:.3f} × "
             f"({one['low']:.3f}–{one['high']:.3f}) | {met} |"
         )
+    for number, run in result["judge"].items():
+        lines += [
+            "",
+            f"Seed {number}, reward and generator together: area {run['reward and generator']:.3f}, the cloned policy's "
+            f"likelihood {run['likelihood']:.3f}.",
+        ]
     for number, run in result["generator"].items():
         one, plain = run["variational"], run["plain"]
         lines += [
@@ -389,7 +418,7 @@ def main() -> None:
     )
     options.set_defaults(data=DATA / "act" / "r2r", seeds=3, processes=1)
     options.add_argument(
-        "--arms", nargs="+", choices=ARMS, help="[all; with --all-houses generator, cloning, ours, on the map]"
+        "--arms", nargs="+", choices=ARMS, help="[all; with --all-houses generator, cloning, ours, on the map, judge …]"
     )
     options.add_argument("--houses", type=int, default=15, help="to learn in")
     options.add_argument("--all-houses", action="store_true", help="learn in all training houses but six")
@@ -398,7 +427,7 @@ def main() -> None:
     options.add_argument("--most", type=int, help="instructions of each set that is tested on  [all]")
     chosen = options.parse_args()
     chosen.lengths = Lengths().scaled(chosen.updates)
-    arms = chosen.arms or ((GENERATOR, CLONING, OURS, MAP) if chosen.all_houses else ARMS)
+    arms = chosen.arms or ((GENERATOR, CLONING, OURS, MAP, COMPARED, JUDGE) if chosen.all_houses else ARMS)
     jobs = [(arm, number) for number in range(chosen.seeds) for arm in arms]
     run_all(jobs, one_run, run_file, chosen)
     name = "instructions_all_houses" if chosen.all_houses else "instructions"

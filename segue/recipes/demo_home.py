@@ -18,7 +18,9 @@ from segue.store import Store
 SEED = 14
 PARTS = 8
 """Of so many parts of the walks at home one is held out to choose by, and one to try the agent on."""
-PLAN = Plan(cloning=700, naming=0, exploring=0, reward=100, inverse=0, width=64, dropout=0.1, judged=100, rate=3e-3)
+PLAN = Plan(
+    cloning=700, naming=0, exploring=0, reward=100, inverse=0, comparing=0, width=64, dropout=0.1, judged=100, rate=3e-3
+)
 """Two minutes of one core."""
 
 

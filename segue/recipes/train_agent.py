@@ -2,10 +2,10 @@
 learning."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from segue.act.agent import Agent, Build
 from segue.act.cloning import Cloning, believed_by, log_likelihood
+from segue.act.comparing import Comparing
 from segue.act.course import Course, train
 from segue.act.demonstrations import Demonstrations
 from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown, Source
@@ -26,6 +27,7 @@ from segue.act.judging import Judge, some_of
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow
 from segue.act.reward import area_under_curve
+from segue.act.worlds.walks import Houses, Walk
 from segue.recipes.new_folder import refuse_existing
 from segue.understand.calibrators import fit_platt
 
@@ -42,7 +44,8 @@ class Plan:
     """How many updates each part learns for, and how the parts are made; `rate` is the highest of cloning.
 
     Without `naming` there is no generator of goals, without `exploring` no explorer. The `reward` learns alone, then for the
-    updates of `inverse` together with the policy; without these the policy stays as it was cloned.
+    updates of `inverse` together with the policy; without these the policy stays as it was cloned. In houses it then compares
+    whole ways for the updates of `comparing`, for an agent that is to think before it walks.
     """
 
     cloning: int = 900
@@ -50,6 +53,7 @@ class Plan:
     exploring: int = 300
     reward: int = 600
     inverse: int = 600
+    comparing: int = 200
     width: int = 128
     dropout: float = 0.4
     judged: int = 100
@@ -68,6 +72,7 @@ class Plan:
             exploring=some(self.exploring),
             reward=some(self.reward),
             inverse=some(self.inverse),
+            comparing=some(self.comparing),
             judged=max(1, min(self.judged, round(effort * self.judged))),
         )
 
@@ -102,7 +107,9 @@ def train_agent(
         build.follower() if plan.exploring else None,
     )
 
-    def course(part: str, learner: Learner, pace: Pace, judge: Callable[[], Mapping[str, float]], by: str) -> Course:
+    def course(
+        part: str, learner: Learner, pace: Pace, judge: Callable[[], Mapping[str, float]] | None, by: str
+    ) -> Course:
         return train(
             learner,
             pace.updates,
@@ -185,16 +192,17 @@ def train_agent(
             seed=seed,
         )
         learned = course("inverse", together, pace, done, by)
+    lengths = ground.shown.episodes.lengths - 1
+    edges = int(lengths.min()), int(lengths.max())
+    if plan.comparing and practice is not None and isinstance(practice.world, Houses):
+        walks, pace = cast(Sequence[Walk], ground.tasks), Pace(plan.comparing, rate=5e-4, warmup=30)
+        asked = practice.words
+        comparing = Comparing(networks.reward, practice.world, walks, asked, pace, edges=edges, batch=16, seed=seed)
+        course("comparing", comparing, pace, None, "")
     judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
     others = some_of(ground.shown.episodes, seed=seed)
     judged["reward"] = calibrated(Judge(networks.reward, goals, others), aside, unread, seed=seed)
-    edges = ground.shown.episodes.lengths - 1
-    meta = {
-        "world": dict(about or {}),
-        "seed": seed,
-        "held out": judged,
-        "edges": [int(edges.min()), int(edges.max())],
-    }
+    meta = {"world": dict(about or {}), "seed": seed, "held out": judged, "edges": list(edges)}
     Agent(build, policy, networks.reward, goals, explorer, others, meta).save(out, name=name)
     shutil.rmtree(work)
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
