@@ -36,8 +36,10 @@ from segue.act.goals import GoalGenerator, Naming, names, rephrasings
 from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, RewardLearning, Settings, begun
 from segue.act.learner import Learner, Pace
+from segue.act.planning import MarkovReward, PlannedLearning
 from segue.act.policy import follow, walk
 from segue.act.reward import Reward
+from segue.act.views import HouseView
 from segue.act.world import Task, World
 from segue.act.worlds.walks import Houses, Walk
 
@@ -57,6 +59,7 @@ class Lengths:
     together: int = 400
     adapting: int = 400
     comparing: int = 200
+    planning: int = 1500
     batch: int = 64
     each: int = 24
     width: int = 128
@@ -64,7 +67,7 @@ class Lengths:
 
     def scaled(self, times: float) -> "Lengths":
         """The same with so many times the updates."""
-        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting", "comparing")
+        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting", "comparing", "planning")
         return replace(self, **{part: max(2, round(times * getattr(self, part))) for part in parts})
 
 
@@ -196,6 +199,17 @@ class Seed:
         )
         self._taught(name, learner, lengths.together, networks.policy)
         return networks.policy.eval(), networks.reward.eval()
+
+    def planned(self) -> MarkovReward:
+        """A reward without memory that is planned with, on known maps (Fu et al., ICLR 2019)."""
+        ground, follower = self.field.ground, self._new()
+        assert isinstance(ground.world, Houses)
+        assert isinstance(follower.view, HouseView)
+        reward = MarkovReward(follower.reader, follower.view, width=self.build.width, dropout=self.build.dropout)
+        walks, pace = cast(Sequence[Walk], ground.tasks), Pace(self.lengths.planning)
+        learner = PlannedLearning(reward, ground.world.graphs, walks, self.field.asked, pace, seed=self.seed)
+        self._taught("planning", learner, self.lengths.planning, None)
+        return reward.eval()
 
     def compared(self, name: str, reward: Reward) -> Reward:
         """A reward that has compared whole ways as well, in the houses that it was learned in."""

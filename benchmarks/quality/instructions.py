@@ -11,7 +11,8 @@ map of where its explorer came, named by the generator, without any instruction 
 given. On a map: agents that know the ways of a house (given, or where the explorer came) think before they walk
 (`segue.act.deliberating`), each judging by all that it has: the cloned policy's likelihood, alone and beside a plain generator
 (Fried et al., 2018); each arm's reward and generator; ours by one of them alone, and ours whose reward has compared whole ways
-in the houses that it was learned in (`segue.act.comparing`). With --all-houses cloning, ours and these.
+in the houses that it was learned in (`segue.act.comparing`); and a reward without memory, planned with (Fu et al., 2019). With
+--all-houses cloning, ours and these.
 Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
 Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
 unseen houses, alone and beside the generator (`segue.act.judging`); against the cloned policy's likelihood. Generator:
@@ -51,6 +52,7 @@ from segue.act.goals import Believed, GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
 from segue.act.judging import Judge, by_name, some_of
 from segue.act.mapping import named_ways, visited
+from segue.act.planning import plan
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
 from segue.act.worlds.graphs import Graphs
@@ -77,8 +79,8 @@ THERE = {
     COMPARED: ("compared", "variational"),
 }
 """Who thinks before walking, and who judges the ways that are thought of."""
-JUDGE = "judge"
-ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS, MAP, COMPARED, JUDGE)
+PLANNED, JUDGE = "a reward that is planned with, on the map", "judge"
+ARMS = (GENERATOR, CLONING, WITH_GENERATOR, *INVERSE, ADAPTED, *CONTROLS, MAP, COMPARED, PLANNED, JUDGE)
 
 
 def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -94,6 +96,9 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
         there = _there(field, seed, chosen.explored, rewards=rewards, compared=arm == COMPARED)
         each = {one: 100 * float(np.mean(run["unseen"]["success"])) for one, run in there.items()}
         return there, ", ".join(f"{one} {value:.1f}" for one, value in each.items())
+    if arm == PLANNED:
+        planned = _planned(field, seed)
+        return planned, f"unseen {100 * float(np.mean(planned['unseen']['success'])):.1f} %"
     if arm == JUDGE:
         others = some_of(field.ground.shown.episodes, seed=number)
         judge = Judge(seed.inverse(OURS, INVERSE[OURS])[1], seed.goals, others)
@@ -167,10 +172,22 @@ def _there(
             ]
             longest = max(map(len, ways))
             places = np.asarray([[*way, *way[-1:] * (longest - len(way))] for way in ways])
-            there = measured(graphs, walks, places)
-            kept = {name: np.round(there[name], 4).tolist() for name in ("success", "spl", "oracle", "error")}
-            found.setdefault(arm, {})[test] = kept
+            found.setdefault(arm, {})[test] = _kept(graphs, walks, places)
     return found
+
+
+def _planned(field: Field, seed: Seed) -> dict[str, Any]:
+    reward, graphs, found = seed.planned(), _graphs(field), dict[str, Any]()
+    for test in field.tests:
+        walks = _walks(field, test)
+        words = field.build.vocabulary.ids([walk.instruction for walk in walks])
+        found[test] = _kept(graphs, walks, plan(reward, graphs, walks, words))
+    return found
+
+
+def _kept(graphs: Graphs, walks: Sequence[Walk], places: NDArray[np.int64]) -> dict[str, Any]:
+    there = measured(graphs, walks, places)
+    return {name: np.round(there[name], 4).tolist() for name in ("success", "spl", "oracle", "error")}
 
 
 def _chosen(thought: Considered, judges: Sequence[int], been: set[int] | None) -> Way:
@@ -331,7 +348,7 @@ def _claims(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, An
     for control in (*CONTROLS, ADAPTED):
         ratio(f"self-supervision that thinks, unseen, of {control}", COMPARED, (control,), "unseen", 1.1)
     for arm in (EXPLORED, COMPARED):
-        for other in (one for one in THERE if not one.startswith("ours")):
+        for other in (PLANNED, *(one for one in THERE if not one.startswith("ours"))):
             ratio(f"{arm}, unseen, of {other}", arm, (other,), "unseen", 1.17)
     for alone in ("reward", "generator"):
         ratio(

@@ -122,7 +122,7 @@ def test_a_training_that_was_stopped_goes_on(ground: Ground, tmp_path: Path) -> 
     train_agent(
         ground, tmp_path / "one", plan=SHORT, progress=False, watch=lambda part, update, values: seen.append(part)
     )
-    assert set(seen) == {"inverse"}
+    assert set(seen) == {"inverse", "comparing"}
     train_agent(ground, tmp_path / "two", plan=SHORT, progress=False)
     one, two = (agent.load(tmp_path / name, names=ground.names) for name in ("one", "two"))
     for name, tensor in one.policy.state_dict().items():
