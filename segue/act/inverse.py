@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from segue.act.episodes import Batch, Episodes, of_actions
-from segue.act.examples import Examples, Replay, Sampled, Source, drawn, together, trimmed
+from segue.act.examples import Achieved, Examples, Replay, Sampled, Source, drawn, together, trimmed
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, names
 from segue.act.learner import Learner, Pace
@@ -35,7 +35,8 @@ class Settings:
     `cloning` weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over;
     `smoothing` keeps the discriminator's labels from 0 and 1; the policy learns at a `rate` of its own. What was walked is named
     in so many `ways`, of which the reward chooses; only the `believed` share of the walks, those that the reward gives most
-    under their names, is learned from: named or not, what the policy does by chance is no demonstration."""
+    under their names, is learned from: named or not, what the policy does by chance is no demonstration. Of such a share of the
+    walks under the goals that they followed, the policy imitates so many `imitated` for one demonstration."""
 
     batch: int = 32
     walks: int = 32
@@ -49,6 +50,7 @@ class Settings:
     rate: float = 5e-4
     ways: int = 8
     believed: float = 0.25
+    imitated: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +127,20 @@ class RewardLearning(Learner):
         named = None
         if self.generator is not None:
             named = self._named(self.generator.eval(), episodes, noise)
-        self.replay.add(Examples(episodes, words), named)
+        followed = Examples(episodes, words)
+        self.replay.add(followed, named=named, achieved=self._achieved(followed) if self.settings.imitated else None)
 
     def _named(self, generator: GoalGenerator, episodes: Episodes, noise: torch.Generator) -> Examples:
         believed, ways = self.reward.eval().score, self.settings.ways
         said, belief = names(generator, episodes, believed=believed, ways=ways, generator=noise)
-        best = belief.topk(max(1, round(self.settings.believed * len(said)))).indices
-        return Examples(episodes, said)[best.numpy()]
+        return self._best(Examples(episodes, said), belief)
+
+    def _achieved(self, followed: Examples) -> Examples:
+        with torch.inference_mode():
+            return self._best(followed, self.reward.eval().score(followed.episodes.batch(), followed.words))
+
+    def _best(self, examples: Examples, belief: Tensor) -> Examples:
+        return examples[belief.topk(max(1, round(self.settings.believed * len(examples)))).indices.numpy()]
 
     def _discriminate(self, random: np.random.Generator) -> dict[str, float]:
         sides = [drawn(side, self.settings.batch, random) for side in (self.positives, self.negatives)]
@@ -185,7 +194,9 @@ class InverseLearning(RewardLearning):
         return super().learn(random) | self._act(random)
 
     def _act(self, random: np.random.Generator) -> dict[str, float]:
-        sources = [*self.positives, Sampled(self.replay)]
+        sources: list[Source] = [*self.positives, Sampled(self.replay)]
+        if self.settings.imitated:
+            sources.append(Achieved(self.replay, self.settings.imitated))
         several = [(one.demonstrated, some) for one in sources for some in drawn([one], self.settings.batch, random)]
         examples = together([some for _, some in several])
         demonstrated = torch.cat([torch.full((len(some),), shown) for shown, some in several])
