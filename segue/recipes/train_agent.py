@@ -122,7 +122,7 @@ def train_agent(
             watch=lambda update, values: watch(part, update, values),
         )
 
-    aside = ground.aside
+    aside = ground.aside[_some(ground.aside, 500, seed)]
     unseen, unread = aside.episodes.batch(aside.shown), build.vocabulary.ids(aside.instructions)
 
     def likely(follower: Follower, said: Tensor) -> dict[str, float]:
@@ -177,7 +177,7 @@ def train_agent(
         replay, pace = Replay(60), Pace(plan.inverse, rate=5e-4)
         positives: list[Source] = [shown]
         if goals is not None:
-            some = _drawn(ground.shown, plan.inverse * settings.batch // 4, seed)
+            some = _some(ground.shown, plan.inverse * settings.batch // 4, seed)
             believed = believed_by(policy.eval())
             said = rephrasings(goals, ground.shown[some], words[some], seed=seed, believed=believed, progress=progress)
             positives += [Rephrased(ground.shown[some], said, 0.25), Relabelled(replay, 0.25)]
@@ -208,8 +208,8 @@ def train_agent(
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
 
 
-def _drawn(shown: Demonstrations, count: int, seed: int) -> NDArray[np.int64]:
-    """As many demonstrations as a short course would ever draw, all where it is long."""
+def _some(shown: Demonstrations, count: int, seed: int) -> NDArray[np.int64]:
+    """The numbers of `count` demonstrations drawn from many; of all where there are no more."""
     return np.random.default_rng(seed).permutation(len(shown))[: max(2, count)]
 
 
