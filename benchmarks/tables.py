@@ -86,6 +86,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "congruent": lambda: speed("congruent", congruent.as_table),
     "compatible": lambda: speed("compatible", compatible.as_table),
     "instructions": lambda: speed("instructions", instructions.as_table),
+    "instructions_all_houses": lambda: speed("instructions_all_houses", instructions.as_table),
     "missions": lambda: speed("missions", missions.as_table),
 }
 

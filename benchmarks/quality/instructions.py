@@ -187,7 +187,7 @@ def _planned(field: Field, seed: Seed) -> dict[str, Any]:
 
 def _kept(graphs: Graphs, walks: Sequence[Walk], places: NDArray[np.int64]) -> dict[str, Any]:
     there = measured(graphs, walks, places)
-    return {name: np.round(there[name], 4).tolist() for name in ("success", "spl", "oracle", "error")}
+    return {name: np.round(there[name], 4).tolist() for name in ("success", "spl")}
 
 
 def _chosen(thought: Considered, judges: Sequence[int], been: set[int] | None) -> Way:
