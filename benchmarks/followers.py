@@ -86,12 +86,6 @@ class Field:
     def words(self) -> Tensor:
         return self.build.vocabulary.ids(self.ground.shown.instructions, longest=LONGEST)
 
-    @cached_property
-    def asked(self) -> Tensor:
-        """The words of what there is to practise."""
-        asked = [task.instruction for task in self.ground.tasks]
-        return self.build.vocabulary.ids(asked, longest=LONGEST)
-
     @property
     def world(self) -> World[Any]:
         assert self.ground.world is not None
@@ -207,7 +201,7 @@ class Seed:
         assert isinstance(follower.view, HouseView)
         reward = MarkovReward(follower.reader, follower.view, width=self.build.width, dropout=self.build.dropout)
         walks, pace = cast(Sequence[Walk], ground.tasks), Pace(self.lengths.planning)
-        learner = PlannedLearning(reward, ground.world.graphs, walks, self.field.asked, pace, seed=self.seed)
+        learner = PlannedLearning(reward, ground.world.graphs, walks, self.field.words, pace, seed=self.seed)
         self._taught("planning", learner, self.lengths.planning, None)
         return reward.eval()
 
@@ -215,14 +209,13 @@ class Seed:
         """A reward that has compared whole ways as well, in the houses that it was learned in."""
         ground, found = self.field.ground, deepcopy(reward)
         assert isinstance(ground.world, Houses)
-        edges = ground.shown.episodes.lengths - 1
         learner = Comparing(
             found,
             ground.world,
             cast(Sequence[Walk], ground.tasks),
-            self.field.asked,
+            self.field.words,
             Pace(self.lengths.comparing, rate=POLICY_RATE, warmup=30),
-            edges=(int(edges.min()), int(edges.max())),
+            edges=ground.shown.edges,
             batch=16,
             seed=self.seed,
         )
@@ -231,7 +224,7 @@ class Seed:
 
     @property
     def _practice(self) -> Practice:
-        return Practice(self.field.world, self.field.ground.tasks, self.field.asked)
+        return Practice(self.field.world, self.field.ground.tasks, self.field.words)
 
     def _settings(self, ways: int) -> Settings:
         return Settings(batch=self.lengths.each, walks=self.lengths.each, rate=POLICY_RATE, ways=ways)
@@ -253,7 +246,7 @@ class Seed:
         """What the cloned policy does on its training tasks, by the generator's names: for cloning with a generator."""
         noise, chance = torch.Generator().manual_seed(self.seed), np.random.default_rng(self.seed)
         chosen = chance.integers(len(self.field.ground.tasks), size=count)
-        tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.asked[torch.from_numpy(chosen)]
+        tasks, words = [self.field.ground.tasks[at] for at in chosen], self.field.words[torch.from_numpy(chosen)]
         episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
         return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise)[0])
 

@@ -44,14 +44,15 @@ from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
 from benchmarks.record import DATA, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.cloning import believed_by
-from segue.act.deliberating import Considered, Way, consider
+from segue.act.deliberating import Considered, consider
+from segue.act.episodes import few
 from segue.act.examples import Examples, Made, Source
 from segue.act.exploring import explored, shuffled
 from segue.act.follower import Follower
 from segue.act.goals import Believed, GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
-from segue.act.judging import Judge, by_name, some_of
-from segue.act.mapping import named_ways, visited
+from segue.act.judging import OTHERS, Judge, by_name
+from segue.act.mapping import Way, named_ways, visited
 from segue.act.planning import plan
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
@@ -100,7 +101,8 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
         planned = _planned(field, seed)
         return planned, f"unseen {100 * float(np.mean(planned['unseen']['success'])):.1f} %"
     if arm == JUDGE:
-        others = some_of(field.ground.shown.episodes, seed=number)
+        shown = field.ground.shown.episodes
+        others = shown[few(len(shown), OTHERS, seed=number)]
         judge = Judge(seed.inverse(OURS, INVERSE[OURS])[1], seed.goals, others)
         judged = _told_apart(field, {"reward and generator": judge.score, "likelihood": believed_by(seed.cloned)})
         return judged, ", ".join(f"{name} {value:.3f}" for name, value in judged.items())
@@ -155,12 +157,11 @@ def _there(
         judges["compared"] = seed.compared("compared", seed.inverse(OURS, INVERSE[OURS])[1]).score
     else:
         judges |= {"cloning": believed_by(seed.cloned), **learned, "plain": by_name(seed.plain)}
-    edges = field.ground.shown.episodes.lengths - 1
     graphs, names, found = _graphs(field), list(judges), dict[str, Any]()
     for test in field.tests:
         walks = _walks(field, test)
         words = field.build.vocabulary.ids([walk.instruction for walk in walks])
-        thought = consider(list(judges.values()), graphs, walks, words, edges=(int(edges.min()), int(edges.max())))
+        thought = consider(list(judges.values()), graphs, walks, words, edges=field.ground.shown.edges)
         starts = anywhere(graphs, np.unique(graphs.house[[one.start for one in walks]]), count, _chance(seed))
         been = set(visited(seed.explorer, _houses(field.ground), starts, seed=seed.seed).tolist())
         for arm, of in THERE.items():

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from segue.act.cloning import log_likelihood
-from segue.act.episodes import Batch
 from segue.act.examples import Examples, Source, drawn, together
 from segue.act.follower import Follower
 from segue.act.learner import Learner, Pace
-from segue.act.policy import log_probabilities
+from segue.act.policy import log_chances
 
 
 class Adapting(Learner):
@@ -55,12 +54,7 @@ class Adapting(Learner):
         """KL(before ‖ now) a step."""
         batch = shown.episodes.batch()
         with torch.no_grad():
-            before = _chances(self.before, batch, shown.words)
-        apart = before.exp() * (before - _chances(self.policy, batch, shown.words))
+            before = log_chances(self.before, batch, shown.words)
+        apart = before.exp() * (before - log_chances(self.policy, batch, shown.words))
         apart = apart.masked_fill(~batch.observations["choices"], 0.0)
         return (apart.sum(-1) * batch.steps).sum() / batch.steps.sum()
-
-
-def _chances(policy: Follower, batch: Batch, words: Tensor) -> Tensor:
-    values = policy(batch.observations, batch.actions, words).values[..., 0]
-    return log_probabilities(values, batch.observations["choices"])

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segue import artifact
-from segue.act.deliberating import consider, went
+from segue.act.deliberating import consider
 from segue.act.episodes import Episodes
-from segue.act.examples import trimmed
 from segue.act.follower import Follower, Reader
 from segue.act.goals import GoalGenerator
+from segue.act.grounds import went
 from segue.act.judging import Judge
 from segue.act.language import SPECIAL, Vocabulary, known_vectors
 from segue.act.learner import restore, weights
@@ -113,12 +113,7 @@ class Agent:
     def score(self, episodes: Episodes, instructions: Sequence[str]) -> NDArray[np.float32]:
         """How far each episode did what its instruction asks, [n]; higher is further (`judging.Judge.score`)."""
         self._same(episodes, instructions)
-        words, judge = self.build.vocabulary.ids(instructions), self.judge
-        parts = np.array_split(np.arange(len(episodes)), max(1, -(-len(episodes) // 256)))
-        with torch.inference_mode():
-            scores = [judge.score(episodes.batch(part), trimmed(words[torch.from_numpy(part)])) for part in parts]
-        found: NDArray[np.float32] = torch.cat(scores).numpy()
-        return found
+        return self.judge.scores(episodes, self.build.vocabulary.ids(instructions))
 
     @property
     def judge(self) -> Judge:

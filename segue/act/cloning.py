@@ -10,7 +10,7 @@ from segue.act.examples import Source, drawn, together
 from segue.act.follower import Follower
 from segue.act.goals import Believed
 from segue.act.learner import Learner, Pace
-from segue.act.policy import log_probabilities
+from segue.act.policy import log_chances
 
 
 class Cloning(Learner):
@@ -35,9 +35,7 @@ class Cloning(Learner):
 
 def log_likelihood(policy: Follower, batch: Batch, words: Tensor) -> Tensor:
     """log π(a_t | s_t, G), [b, t], of the actions taken; 0 behind an episode's end."""
-    followed = policy(batch.observations, batch.actions, words)
-    chances = log_probabilities(followed.values[..., 0], batch.observations["choices"])
-    return of_actions(chances, batch.actions) * batch.steps
+    return of_actions(log_chances(policy, batch, words), batch.actions) * batch.steps
 
 
 def believed_by(policy: Follower) -> Believed:

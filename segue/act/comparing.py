@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.act.deliberating import Way, went
 from segue.act.examples import trimmed
+from segue.act.grounds import went
 from segue.act.learner import Learner, Pace
-from segue.act.mapping import ways_from
+from segue.act.mapping import Way, ways_from
 from segue.act.reward import Reward
 from segue.act.worlds.walks import NEAR, Houses, Walk
 
@@ -41,7 +41,6 @@ class Comparing(Learner):
         super().__init__({"reward": reward}, {"reward": pace}, seed=seed)
         self.reward, self.world, self.walks, self.words = reward, Houses(world.graphs), walks, words
         self.edges, self.ways, self.batch = edges, ways, batch
-        self._known = np.ones(len(world.graphs.places), bool)
         self._others: dict[tuple[int, int], list[Way]] = {}
 
     def learn(self, random: np.random.Generator) -> dict[str, float]:
@@ -68,7 +67,7 @@ class Comparing(Learner):
         """The ways from a start that do not end near a goal."""
         if (start, goal) not in self._others:
             graphs = self.world.graphs
-            ways = ways_from(graphs, start, edges=self.edges, known=self._known)
+            ways = ways_from(graphs, start, edges=self.edges)
             ends = np.asarray([way[-1] for way in ways], np.int64)
             far = graphs.distance(ends, np.full(len(ends), goal)) >= NEAR
             self._others[start, goal] = [way for way, is_far in zip(ways, far.tolist(), strict=True) if is_far]

@@ -16,17 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.act.demonstrations import recorded
-from segue.act.episodes import Episodes
 from segue.act.examples import trimmed
 from segue.act.goals import Believed
-from segue.act.grounds import steps
-from segue.act.mapping import ways_from
+from segue.act.grounds import went
+from segue.act.mapping import Way, ways_from
 from segue.act.worlds.graphs import Graphs
 from segue.act.worlds.walks import Houses, Walk
-
-Way = tuple[int, ...]
-"""Places, from where one stands to where one stops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +50,6 @@ def consider(
     """For each walk, with its words [n, m], the shortest ways from its start along `edges` from the least to the most, through
     places that are `known`, bool [places of all houses] (all are, where it is not given), as the judges believe them. Where no
     way is as long, shorter ones and standing still are considered."""
-    known = np.ones(len(graphs.places), bool) if known is None else known
     found: list[Considered | None] = [None] * len(walks)
     for rows in _alike(walks):
         first = walks[rows[0]]
@@ -71,12 +65,6 @@ def consider(
         for at, row in enumerate(rows.tolist()):
             found[row] = Considered(ways, beliefs[:, at * len(ways) : (at + 1) * len(ways)])
     return [one for one in found if one is not None]
-
-
-def went(world: Houses, walks: Sequence[Walk], ways: Sequence[Way]) -> Episodes:
-    """The episodes of walkers who begin as the walks do and go these ways. The world stands at their ends afterwards, and
-    measures them."""
-    return recorded(world, walks, [steps(world.graphs, way) for way in ways]).episodes
 
 
 def _alike(walks: Sequence[Walk]) -> Iterator[NDArray[np.int64]]:

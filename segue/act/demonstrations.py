@@ -23,6 +23,12 @@ class Demonstrations:
     def __len__(self) -> int:
         return len(self.instructions)
 
+    @property
+    def edges(self) -> tuple[int, int]:
+        """How many steps the shortest and the longest episode have before their last, which in houses is to stop."""
+        before = self.episodes.lengths - 1
+        return int(before.min()), int(before.max())
+
     def __getitem__(self, chosen: NDArray[np.int64]) -> "Demonstrations":
         said = tuple(self.instructions[at] for at in chosen.tolist())
         return Demonstrations(self.episodes, self.shown[chosen], said)

@@ -86,6 +86,11 @@ class Episodes:
         )
 
 
+def few(of: int, count: int, *, seed: int) -> NDArray[np.int64]:
+    """The numbers of `count` drawn from `of` many, at least two; of all where there are no more."""
+    return np.random.default_rng(seed).permutation(of)[: max(2, count)]
+
+
 def of_actions(values: Tensor, actions: Tensor) -> Tensor:
     """What values [b, t, a, …] hold for the actions taken, int64 [b, t] → [b, t, …].
 

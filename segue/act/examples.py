@@ -62,17 +62,14 @@ class Replay:
     portions: int = 100
     followed: deque[Examples] = field(init=False)
     named: deque[Examples] = field(init=False)
-    achieved: deque[Examples] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.followed, self.named, self.achieved = (deque(maxlen=self.portions) for _ in range(3))
+        self.followed, self.named = deque(maxlen=self.portions), deque(maxlen=self.portions)
 
-    def add(self, followed: Examples, *, named: Examples | None = None, achieved: Examples | None = None) -> None:
+    def add(self, followed: Examples, named: Examples | None) -> None:
         self.followed.append(followed)
         if named is not None:
             self.named.append(named)
-        if achieved is not None:
-            self.achieved.append(achieved)
 
     def keeps(self) -> dict[str, Tensor]:
         """All of it as tensors by name; `takes_up` is the inverse."""
@@ -94,7 +91,7 @@ class Replay:
             kinds[kind].append(_examples(tensors))
 
     def _kinds(self) -> dict[str, deque[Examples]]:
-        return {"followed": self.followed, "named": self.named, "achieved": self.achieved}
+        return {"followed": self.followed, "named": self.named}
 
 
 def _tensors(one: Examples) -> dict[str, Tensor]:
@@ -204,19 +201,6 @@ class Relabelled:
 
     def draw(self, count: int, random: np.random.Generator) -> Examples | None:
         return _drawn(self.replay.named, count, random)
-
-
-@dataclass(frozen=True)
-class Achieved:
-    """What the policy did, with the goal that it followed, where the reward believes most that it did it: to be imitated as if it
-    had been shown (self-imitation, Oh et al., ICML 2018)."""
-
-    replay: Replay
-    share: float = 1.0
-    demonstrated: ClassVar[bool] = True
-
-    def draw(self, count: int, random: np.random.Generator) -> Examples | None:
-        return _drawn(self.replay.achieved, count, random)
 
 
 def drawn(sources: Sequence[Source], count: int, random: np.random.Generator) -> list[Examples]:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.act.demonstrations import Demonstrations, recorded
+from segue.act.episodes import Episodes
 from segue.act.world import Task, World
 from segue.act.worlds import babyai, room_to_room
-from segue.act.worlds.environments import Environments, Reset
+from segue.act.worlds.environments import Environments
 from segue.act.worlds.furnished.houses import furnished
 from segue.act.worlds.furnished.instructions import walks_in
 from segue.act.worlds.graphs import Graphs
@@ -102,25 +103,18 @@ def of_furnished(*, houses: int = 40, walks: int = 6000, held: int = 10, seed: i
 
 
 def of_babyai(
-    levels: Sequence[str] = ("GoToLocal",),
-    *,
-    demonstrations: int = 1000,
-    practice: int = 0,
-    held: int = 200,
-    seed: int = 0,
+    levels: Sequence[str] = ("GoToLocal",), *, demonstrations: int = 1000, held: int = 200, seed: int = 0
 ) -> Ground:
-    """BabyAI's levels with demonstrations of its expert, and `practice` more tasks of the same kind that nobody shows; yet
-    others choose when to stop."""
+    """BabyAI's levels with demonstrations of its expert; other tasks of the same kind choose when to stop."""
 
-    def demonstrated(asked: Sequence[Reset]) -> tuple[Demonstrations, list[Task]]:
+    def demonstrated(count: int, split: str) -> tuple[Demonstrations, list[Task]]:
+        asked = babyai.tasks(levels, count, split=split, seed=seed)
         shown, failed = babyai.demonstrated(asked)
         return shown, [task for task in asked if task not in failed]
 
-    asked = babyai.tasks(levels, demonstrations + practice, seed=seed)
-    shown, done = demonstrated(asked[:demonstrations])
-    aside, apart = demonstrated(babyai.tasks(levels, held, split="validation", seed=seed))
+    (shown, done), (aside, apart) = demonstrated(demonstrations, "train"), demonstrated(held, "validation")
     sees = {"kind": "grid", "cells": list(babyai.CELLS), "size": 7, "actions": 7}
-    return Ground(babyai.world(levels), shown, [*done, *asked[demonstrations:]], aside, apart, sees)
+    return Ground(babyai.world(levels), shown, done, aside, apart, sees)
 
 
 def of_walks(graphs: Graphs, walks: Sequence[Walk], held: Sequence[Walk], *, horizon: int = 10) -> Ground:
@@ -134,8 +128,14 @@ def along(graphs: Graphs, walks: Sequence[Walk]) -> Demonstrations:
     once: dict[tuple[int, float, tuple[int, ...]], int] = {}
     at = np.asarray([once.setdefault((walk.start, walk.heading, walk.path), len(once)) for walk in walks])
     alone = [walks[number] for number in np.unique(at, return_index=True)[1]]
-    shown = recorded(Houses(graphs), alone, [steps(graphs, walk.path) for walk in alone])
-    return Demonstrations(shown.episodes, at, tuple(walk.instruction for walk in walks))
+    episodes = went(Houses(graphs), alone, [walk.path for walk in alone])
+    return Demonstrations(episodes, at, tuple(walk.instruction for walk in walks))
+
+
+def went(world: Houses, walks: Sequence[Walk], ways: Sequence[Sequence[int]]) -> Episodes:
+    """The episodes of walkers who begin as the walks do and go these ways, places each. The world stands at their ends
+    afterwards, and measures them."""
+    return recorded(world, walks, [steps(world.graphs, way) for way in ways]).episodes
 
 
 def steps(graphs: Graphs, path: Sequence[int]) -> list[int]:

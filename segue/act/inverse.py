@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from segue.act.episodes import Batch, Episodes, of_actions
-from segue.act.examples import Achieved, Examples, Replay, Sampled, Source, drawn, together, trimmed
+from segue.act.examples import Examples, Replay, Sampled, Source, drawn, together, trimmed
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, names
 from segue.act.learner import Learner, Pace
-from segue.act.policy import log_probabilities, walk
+from segue.act.policy import log_chances, walk
 from segue.act.reward import Reward, discriminator_loss
 from segue.act.soft_actor_critic import Critics, critic_loss, policy_loss, targets
 from segue.act.world import Task, World
@@ -35,8 +35,7 @@ class Settings:
     `cloning` weigh the critics' word and the likelihood; `average` is the share of the critics that their targets take over;
     `smoothing` keeps the discriminator's labels from 0 and 1; the policy learns at a `rate` of its own. What was walked is named
     in so many `ways`, of which the reward chooses; only the `believed` share of the walks, those that the reward gives most
-    under their names, is learned from: named or not, what the policy does by chance is no demonstration. Of such a share of the
-    walks under the goals that they followed, the policy imitates so many `imitated` for one demonstration."""
+    under their names, is learned from: named or not, what the policy does by chance is no demonstration."""
 
     batch: int = 32
     walks: int = 32
@@ -50,7 +49,6 @@ class Settings:
     rate: float = 5e-4
     ways: int = 8
     believed: float = 0.25
-    imitated: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,20 +125,13 @@ class RewardLearning(Learner):
         named = None
         if self.generator is not None:
             named = self._named(self.generator.eval(), episodes, noise)
-        followed = Examples(episodes, words)
-        self.replay.add(followed, named=named, achieved=self._achieved(followed) if self.settings.imitated else None)
+        self.replay.add(Examples(episodes, words), named)
 
     def _named(self, generator: GoalGenerator, episodes: Episodes, noise: torch.Generator) -> Examples:
         believed, ways = self.reward.eval().score, self.settings.ways
         said, belief = names(generator, episodes, believed=believed, ways=ways, generator=noise)
-        return self._best(Examples(episodes, said), belief)
-
-    def _achieved(self, followed: Examples) -> Examples:
-        with torch.inference_mode():
-            return self._best(followed, self.reward.eval().score(followed.episodes.batch(), followed.words))
-
-    def _best(self, examples: Examples, belief: Tensor) -> Examples:
-        return examples[belief.topk(max(1, round(self.settings.believed * len(examples)))).indices.numpy()]
+        best = belief.topk(max(1, round(self.settings.believed * len(said)))).indices
+        return Examples(episodes, said)[best.numpy()]
 
     def _discriminate(self, random: np.random.Generator) -> dict[str, float]:
         sides = [drawn(side, self.settings.batch, random) for side in (self.positives, self.negatives)]
@@ -153,17 +144,13 @@ class RewardLearning(Learner):
         batch = examples.episodes.batch()
         self.policy.eval()
         with torch.no_grad():
-            log_policy = of_actions(self._log_policy(batch, examples.words), batch.actions)
+            log_policy = of_actions(log_chances(self.policy, batch, examples.words), batch.actions)
         self.reward.train()
         rewards = self.reward(batch, examples.words)
         loss = discriminator_loss(rewards, batch, log_policy, positive, weights, smoothing=self.settings.smoothing)
         self.move("reward", loss)
         right = ((rewards.taken(batch) > log_policy) == (positive[:, None] > 0)) & batch.steps
         return {"discriminator": loss.item(), "told apart": (right.sum() / batch.steps.sum()).item()}
-
-    def _log_policy(self, batch: Batch, words: Tensor) -> Tensor:
-        values = self.policy(batch.observations, batch.actions, words).values[..., 0]
-        return log_probabilities(values, batch.observations["choices"])
 
 
 class InverseLearning(RewardLearning):
@@ -194,9 +181,7 @@ class InverseLearning(RewardLearning):
         return super().learn(random) | self._act(random)
 
     def _act(self, random: np.random.Generator) -> dict[str, float]:
-        sources: list[Source] = [*self.positives, Sampled(self.replay)]
-        if self.settings.imitated:
-            sources.append(Achieved(self.replay, self.settings.imitated))
+        sources = [*self.positives, Sampled(self.replay)]
         several = [(one.demonstrated, some) for one in sources for some in drawn([one], self.settings.batch, random)]
         examples = together([some for _, some in several])
         demonstrated = torch.cat([torch.full((len(some),), shown) for shown, some in several])
@@ -204,7 +189,7 @@ class InverseLearning(RewardLearning):
         self.reward.eval()
         self.policy.train()
         self.critics.train()
-        log_policy = self._log_policy(batch, examples.words)
+        log_policy = log_chances(self.policy, batch, examples.words)
         with torch.no_grad():
             later = self.targets(batch, examples.words)
             rewards = self.reward(batch, examples.words)

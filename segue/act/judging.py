@@ -7,16 +7,20 @@ step than the policy, log p(G | τ) − log p(G) of how much likelier the goal i
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.act.episodes import Batch, Episodes
+from segue.act.examples import trimmed
 from segue.act.goals import Believed, GoalGenerator
 from segue.act.reward import Reward
+
+OTHERS = 16
+"""Trajectories, by which a judge knows how likely a goal is whatever was done."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +38,25 @@ class Judge:
         return [reward] if self.goals is None else [reward, by_name(self.goals)]
 
     def score(self, batch: Batch, words: Tensor) -> Tensor:
-        """How far each trajectory does what was asked, [b], whatever the goals are: the reward, and log p(G | τ) − log p(G),
-        where p(G) is the mean over the `others`. The reward alone, where there is no generator."""
-        found = self.reward.eval().score(batch, words)
+        """How far each trajectory does what was asked, [b], whatever the goals are: the reward, and what `told` adds."""
+        return self.reward.eval().score(batch, words) + self.told(batch, words)
+
+    def scores(self, episodes: Episodes, words: Tensor) -> NDArray[np.float32]:
+        """`score` of many episodes, [n], some at a time."""
+        parts = np.array_split(np.arange(len(episodes)), max(1, -(-len(episodes) // 256)))
+        with torch.inference_mode():
+            found = [self.score(episodes.batch(part), trimmed(words[torch.from_numpy(part)])) for part in parts]
+        scores: NDArray[np.float32] = torch.cat(found).numpy()
+        return scores
+
+    def told(self, batch: Batch, words: Tensor) -> Tensor:
+        """log p(G | τ) − log p(G), [b], where p(G) is the mean over the `others`; 0 where there is no generator."""
         if self.goals is None or self.others is None:
-            return found
+            return torch.zeros(len(words))
         named = by_name(self.goals)
         rows = np.arange(len(self.others))
         anyway = [named(self.others.batch(rows[[at]].repeat(len(words))), words) for at in rows]
-        return found + named(batch, words) - torch.stack(anyway).logsumexp(0) + math.log(len(rows))
+        return named(batch, words) - torch.stack(anyway).logsumexp(0) + math.log(len(rows))
 
 
 def by_name(goals: GoalGenerator, *, samples: int = 4) -> Believed:
@@ -51,9 +65,3 @@ def by_name(goals: GoalGenerator, *, samples: int = 4) -> Believed:
     goals.eval()
     draws = torch.randn(samples, goals.latent, generator=torch.Generator().manual_seed(0))
     return lambda batch, words: goals.log_likelihood(batch, words, draws=draws).likelihood
-
-
-def some_of(episodes: Episodes, *, count: int = 16, seed: int = 0) -> Episodes:
-    """A few episodes drawn from many: the `others` of a judge."""
-    drawn: Sequence[int] = np.random.default_rng(seed).permutation(len(episodes))[:count].tolist()
-    return episodes[drawn]

@@ -22,6 +22,9 @@ from segue.act.worlds.graphs import Graphs, Integers
 from segue.act.worlds.walks import Houses, Walk
 from segue.errors import InvalidInput
 
+Way = tuple[int, ...]
+"""Places, from where one stands to where one stops."""
+
 
 def visited(explorer: Follower, world: Houses, walks: Sequence[Walk], *, seed: int = 0, batch: int = 256) -> Integers:
     """Where an explorer came that began where the walks begin, whatever they ask: the numbers of the places, in order."""
@@ -52,9 +55,12 @@ def ways_among(
     return [Walk("", found[at][0], float(turn), found[at]) for at, turn in zip(chosen.tolist(), turns, strict=True)]
 
 
-def ways_from(graphs: Graphs, here: int, *, edges: tuple[int, int], known: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+def ways_from(
+    graphs: Graphs, here: int, *, edges: tuple[int, int], known: NDArray[np.bool_] | None = None
+) -> list[Way]:
     """The shortest ways from a place to others of its house, along at least and at most so many `edges`, that lead through
-    `known` places alone, bool [n]; where one stands is known."""
+    `known` places alone, bool [n]; where one stands is known, and all are where it is not given."""
+    known = np.ones(len(graphs.places), bool) if known is None else known
     inside = np.flatnonzero((graphs.house == graphs.house[here]) & known)
     reached = inside[np.isfinite(graphs.distance(np.asarray(here), inside))]
     ways = {here: [here]} | {there: graphs.shortest(here, there) for there in reached.tolist()}
@@ -73,8 +79,6 @@ def named_ways(
 ) -> Examples:
     """`count` ways among the places, of as many edges as what was shown has, each walked and by the name that is `believed`
     most. Raises `InvalidInput` where there is none."""
-    edges = shown.episodes.lengths - 1
-    chance = np.random.default_rng(seed)
-    walks = ways_among(graphs, places, count, edges=(int(edges.min()), int(edges.max())), random=chance)
+    walks = ways_among(graphs, places, count, edges=shown.edges, random=np.random.default_rng(seed))
     walked = along(graphs, walks)
     return named(goals, walked.episodes[walked.shown], believed=believed, seed=seed)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue.act.episodes import Episodes, stacked
+from segue.act.episodes import Batch, Episodes, stacked
 from segue.act.follower import Follower
 from segue.act.language import Vocabulary
 from segue.act.world import Actions, Measures, Observation, Task, World
@@ -19,6 +19,12 @@ def log_probabilities(values: Tensor, choices: Tensor) -> Tensor:
     """log π, [b, t, a], from one number for each action [b, t, a] and which can be taken; the others have about
     `IMPOSSIBLE`."""
     return values.masked_fill(~choices, IMPOSSIBLE).log_softmax(-1)
+
+
+def log_chances(policy: Follower, batch: Batch, words: Tensor) -> Tensor:
+    """log π(a | s_t, G) of every action at every step of episodes, [b, t, a]."""
+    values = policy(batch.observations, batch.actions, words).values[..., 0]
+    return log_probabilities(values, batch.observations["choices"])
 
 
 def walk(

@@ -10,7 +10,8 @@ from torch import Tensor
 from segue.act.episodes import Batch, of_actions
 from segue.act.follower import Follower
 from segue.act.judging import Judge
-from segue.act.policy import log_probabilities
+from segue.act.policy import log_chances
+from segue.act.reward import earned
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,7 @@ class Retraced:
 def retraced(policy: Follower, judge: Judge, batch: Batch, words: Tensor) -> Retraced:
     """Go through episodes again, with the words [n, w] of one instruction each."""
     with torch.inference_mode():
-        values = policy.eval()(batch.observations, batch.actions, words).values[..., 0]
-        chances = log_probabilities(values, batch.observations["choices"]).exp()
-        taken = of_actions(chances, batch.actions)
-        given, scores = judge.reward.eval()(batch, words).taken(batch), judge.score(batch, words)
+        taken = of_actions(log_chances(policy.eval(), batch, words).exp(), batch.actions)
+        rewards = judge.reward.eval()(batch, words)
+        given, scores = rewards.taken(batch), earned(rewards, batch) + judge.told(batch, words)
     return Retraced(taken[batch.steps].numpy(), given[batch.steps].numpy(), scores.numpy())

@@ -99,7 +99,7 @@ def train(
     click.echo(f"{result['demonstrations']:,} demonstrations; on what was held out:")
     click.echo(f"  success, cloned:                    {cloned['success']:.1%}")
     click.echo(f"  success, by inverse learning:       {learned['success']:.1%}")
-    click.echo(f"  right instruction above a wrong one: {reward['right above wrong']:.1%} of trajectories")
+    click.echo(f"  right instruction above wrong one:  {reward['right above wrong']:.1%} of trajectories")
     click.echo(f"The agent is in {out}.")
 
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.act.agent import Agent, Build
@@ -17,13 +16,14 @@ from segue.act.cloning import Cloning, believed_by, log_likelihood
 from segue.act.comparing import Comparing
 from segue.act.course import Course, train
 from segue.act.demonstrations import Demonstrations
+from segue.act.episodes import few
 from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown, Source
 from segue.act.exploring import no_goal, without_goals
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, rephrasings
 from segue.act.grounds import Ground
 from segue.act.inverse import InverseLearning, Practice, RewardLearning, Settings, begun
-from segue.act.judging import Judge, some_of
+from segue.act.judging import OTHERS, Judge
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow
 from segue.act.reward import area_under_curve
@@ -122,7 +122,7 @@ def train_agent(
             watch=lambda update, values: watch(part, update, values),
         )
 
-    aside = ground.aside[_some(ground.aside, 500, seed)]
+    aside = ground.aside[few(len(ground.aside), 500, seed=seed)]
     unseen, unread = aside.episodes.batch(aside.shown), build.vocabulary.ids(aside.instructions)
 
     def likely(follower: Follower, said: Tensor) -> dict[str, float]:
@@ -177,7 +177,7 @@ def train_agent(
         replay, pace = Replay(60), Pace(plan.inverse, rate=5e-4)
         positives: list[Source] = [shown]
         if goals is not None:
-            some = _some(ground.shown, plan.inverse * settings.batch // 4, seed)
+            some = few(len(ground.shown), plan.inverse * settings.batch // 4, seed=seed)
             believed = believed_by(policy.eval())
             said = rephrasings(goals, ground.shown[some], words[some], seed=seed, believed=believed, progress=progress)
             positives += [Rephrased(ground.shown[some], said, 0.25), Relabelled(replay, 0.25)]
@@ -192,25 +192,18 @@ def train_agent(
             seed=seed,
         )
         learned = course("inverse", together, pace, done, by)
-    lengths = ground.shown.episodes.lengths - 1
-    edges = int(lengths.min()), int(lengths.max())
+    edges = ground.shown.edges
     if plan.comparing and practice is not None and isinstance(practice.world, Houses):
         walks, pace = cast(Sequence[Walk], ground.tasks), Pace(plan.comparing, rate=5e-4, warmup=30)
-        asked = practice.words
-        comparing = Comparing(networks.reward, practice.world, walks, asked, pace, edges=edges, batch=16, seed=seed)
-        course("comparing", comparing, pace, None, "")
+        of = networks.reward, practice.world, walks, practice.words
+        course("comparing", Comparing(*of, pace, edges=edges, batch=16, seed=seed), pace, None, "")
     judged = {"cloned": cloned.judged[cloned.best], "learned": learned.judged[learned.best]}
-    others = some_of(ground.shown.episodes, seed=seed)
+    others = ground.shown.episodes[few(len(ground.shown.episodes), OTHERS, seed=seed)]
     judged["reward"] = calibrated(Judge(networks.reward, goals, others), aside, unread, seed=seed)
     meta = {"world": dict(about or {}), "seed": seed, "held out": judged, "edges": list(edges)}
     Agent(build, policy, networks.reward, goals, explorer, others, meta).save(out, name=name)
     shutil.rmtree(work)
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
-
-
-def _some(shown: Demonstrations, count: int, seed: int) -> NDArray[np.int64]:
-    """The numbers of `count` demonstrations drawn from many; of all where there are no more."""
-    return np.random.default_rng(seed).permutation(len(shown))[: max(2, count)]
 
 
 def _practice(ground: Ground, build: Build) -> Practice | None:
@@ -224,13 +217,8 @@ def calibrated(judge: Judge, aside: Demonstrations, words: Tensor, *, seed: int)
     trajectories to which it gives the right one more, and the logistic curve through its scores (Platt)."""
     other = np.random.default_rng(seed).permutation(len(aside))
     other = np.where(aside.shown[other] == aside.shown, np.roll(other, 1), other)
-    found = []
-    for said in (words, words[torch.from_numpy(other)]):
-        parts = np.array_split(np.arange(len(aside)), -(-len(aside) // 256))
-        with torch.inference_mode():
-            batches = [judge.score(aside.episodes.batch(aside.shown[part]), said[part]).double() for part in parts]
-        found.append(torch.cat(batches).numpy())
-    right, wrong = found
+    walked = aside.episodes[aside.shown]
+    right, wrong = (judge.scores(walked, said).astype(float) for said in (words, words[torch.from_numpy(other)]))
     scores = np.concatenate([right, wrong])
     curve = fit_platt(scores, np.arange(len(scores)) < len(right))
     return {

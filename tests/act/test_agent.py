@@ -9,7 +9,7 @@ import torch
 
 from segue.act import agent
 from segue.act.agent import Agent, Build
-from segue.act.deliberating import went
+from segue.act.grounds import went
 from segue.act.reward import Reward
 from segue.errors import Corrupt, InvalidInput, NotFound
 from tests.act.conftest import Little

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from segue.act.comparing import Comparing
-from segue.act.deliberating import consider, went
+from segue.act.deliberating import consider
+from segue.act.grounds import went
 from segue.act.inverse import begun
 from segue.act.learner import Pace
 from tests.act.conftest import Little

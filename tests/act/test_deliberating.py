@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from segue.act.deliberating import consider, went
+from segue.act.deliberating import consider
 from segue.act.episodes import Batch
+from segue.act.grounds import went
 from segue.act.worlds.walks import Walk
 from tests.act.conftest import Little
 

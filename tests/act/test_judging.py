@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from segue.act.episodes import few
 from segue.act.inverse import begun
-from segue.act.judging import Judge, by_name, some_of
+from segue.act.judging import Judge, by_name
 from tests.act.conftest import Little
 
 
@@ -44,7 +45,7 @@ def test_a_score_is_the_reward_and_how_much_likelier_the_goal_is_of_this_than_of
 
 
 def test_others_are_drawn_once_each(little: Little) -> None:
-    few = some_of(little.shown.episodes, count=5, seed=1)
-    assert len(few) == 5
-    assert len(some_of(little.shown.episodes, count=1000)) == len(little.shown.episodes)
-    np.testing.assert_array_equal(few.actions, some_of(little.shown.episodes, count=5, seed=1).actions)
+    some = few(40, 5, seed=1)
+    assert len(set(some.tolist())) == 5
+    assert sorted(few(40, 1000, seed=0).tolist()) == list(range(40))
+    np.testing.assert_array_equal(some, few(40, 5, seed=1))
