@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from segue.act.episodes import of_actions
 from segue.act.language import PADDING
-from segue.act.views import Observations, View
+from segue.act.views import Observations, Seen, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ class Follower(nn.Module):
         self.start = nn.Parameter(torch.zeros(width))
         self.history = nn.ModuleList(nn.GRU(2 * width, width, batch_first=True) for _ in range(blocks))
         self.asks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
+        self.looks = nn.ModuleList(Look(2 * width, view.parts, width=width) for _ in range(blocks) if view.parts)
         self.choice_asks, self.state_asks = nn.Linear(width, width), nn.Linear(width, width)
         self.of_choice, self.of_state = nn.Linear(3 * width, width), nn.Linear(2 * width, width)
         self.match_asks, self.of_match = nn.Parameter(torch.zeros(())), nn.Linear(2, width)
@@ -100,10 +101,10 @@ class Follower(nn.Module):
     def forward(self, observations: Observations, actions: Tensor, words: Tensor) -> Followed:
         """Whole trajectories: what was done, int64 [b, t], is seen one step later; `words` int64 [b, n]."""
         read = self.reader(words)
-        scene, choices = self.view(observations)
-        taken = of_actions(choices, actions)
+        seen = self.view(observations)
+        taken = of_actions(seen.choices, actions)
         before = torch.cat([self.start.expand(len(taken), 1, -1), taken[:, :-1]], 1)
-        return self._follow(observations, scene, choices, before, None, read)
+        return self._follow(observations, seen, before, None, read)
 
     def begin(self, episodes: int) -> Memory:
         """Before the first step."""
@@ -112,8 +113,7 @@ class Follower(nn.Module):
 
     def step(self, observations: Observations, memory: Memory, read: Instructions) -> Followed:
         """One step, observations {field: [b, 1, …]}."""
-        scene, choices = self.view(observations)
-        return self._follow(observations, scene, choices, memory.taken, memory.blocks, read)
+        return self._follow(observations, self.view(observations), memory.taken, memory.blocks, read)
 
     def remember(self, followed: Followed, actions: Tensor) -> Memory:
         """After taking actions, int64 [b], at the step that was followed."""
@@ -122,21 +122,26 @@ class Follower(nn.Module):
     def _follow(
         self,
         observations: Observations,
-        scene: Tensor,
-        choices: Tensor,
+        seen: Seen,
         before: Tensor,
         blocks: tuple[Tensor, ...] | None,
         read: Instructions,
     ) -> Followed:
-        vectors, ends = torch.cat([before, scene], -1), []
+        vectors, ends = torch.cat([before, seen.scene], -1), []
+        match = self.view.parts_match(observations, read.words) if self.looks else None
         for at, (history, asks) in enumerate(zip(self.history, self.asks, strict=True)):
             remembered, end = history(vectors, None if blocks is None else blocks[at])
             remembered = self.dropout(remembered)
             ends.append(end)
             now = attention(asks(remembered), read)
             vectors = torch.cat([remembered, now @ read.vectors], -1)
-        values = self._values(observations, choices, remembered, vectors, now, read)
-        return Followed(values, vectors, choices, tuple(ends))
+            if seen.parts is not None:
+                met = None if match is None else match @ now[..., None]
+                looked = self.looks[at](vectors[:, :, None], seen.parts, met=None if met is None else met.squeeze(-1))
+                remembered = remembered + self.dropout(looked[:, :, 0])
+                vectors = torch.cat([remembered, now @ read.vectors], -1)
+        values = self._values(observations, seen.choices, remembered, vectors, now, read)
+        return Followed(values, vectors, seen.choices, tuple(ends))
 
     def _values(
         self,
@@ -165,6 +170,28 @@ class Follower(nn.Module):
         values: Tensor = made.new_zeros(*open_.shape, made.shape[-1])
         values[open_] = made
         return values
+
+
+class Look(nn.Module):
+    """Looks at parts of what is seen, in several places at once; all heads share the parts as keys and values (Shazeer, 2019)."""
+
+    def __init__(self, asked: int, parts: int, *, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.asks, self.says = nn.Linear(asked, heads * parts), nn.Linear(heads * parts, width)
+        self.meets = nn.Parameter(torch.linspace(0, 8, heads))
+
+    def forward(
+        self, asked: Tensor, parts: Tensor, *, there: Tensor | None = None, met: Tensor | None = None
+    ) -> Tensor:
+        """Asked [..., q, d'], parts [..., k, e], of which those are looked at that are `there`, bool [..., k], and the rather the
+        more they are `met`, [..., k] → [..., q, d]."""
+        queries = self.asks(asked).unflatten(-1, (-1, parts.shape[-1]))
+        mask = None if there is None else there[..., None, :]
+        if met is not None:
+            mask = (self.meets[:, None] * met[..., None, :]).repeat_interleave(asked.shape[-2], -2)
+        looked = F.scaled_dot_product_attention(queries.flatten(-3, -2), parts, parts, attn_mask=mask)
+        seen: Tensor = self.says(looked.unflatten(-2, queries.shape[-3:-1]).flatten(-2))
+        return seen
 
 
 def attention(asked: Tensor, read: Instructions, bias: Tensor | None = None) -> Tensor:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Batch, Episodes, of_actions
 from segue.act.examples import Source, drawn, padded, together, trimmed
-from segue.act.follower import Reader, read_both_ways
+from segue.act.follower import Look, Reader, read_both_ways
 from segue.act.language import BEGIN, END, PADDING, UNKNOWN
 from segue.act.learner import Learner, Pace
 from segue.act.views import View
@@ -33,6 +33,21 @@ class Bound:
     likelihood: Tensor
     divergence: Tensor
     words: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """Trajectories as they are read: `steps` [b, t, d], which of these are `there`, bool [b, t], and, where scenes have parts,
+    the `parts` of all steps, [b, t · k, e]."""
+
+    steps: Tensor
+    there: Tensor
+    parts: Tensor | None = None
+
+    def repeated(self, times: int) -> "Walked":
+        """Each so many times, one after another."""
+        parts = None if self.parts is None else self.parts.repeat_interleave(times, 0)
+        return Walked(self.steps.repeat_interleave(times, 0), self.there.repeat_interleave(times, 0), parts)
 
 
 class GoalGenerator(nn.Module):
@@ -56,26 +71,31 @@ class GoalGenerator(nn.Module):
         self.first = nn.GRU(width + latent, width, batch_first=True)
         self.second = nn.GRU(2 * width + latent, width, batch_first=True)
         self.asks = nn.Linear(width, width)
+        self.when = nn.Linear(width, view.parts) if view.parts else None
+        self.looks = Look(width, view.parts, width=width) if view.parts else None
         self.says = nn.Linear(2 * width, width)
         self.bias = nn.Parameter(torch.zeros(len(reader.known)))
         self.dropout = nn.Dropout(dropout)
 
-    def walked(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The trajectory read both ways: [b, t, d], and which of these are steps."""
-        scene, choices = self.view(batch.observations)
-        steps = torch.cat([of_actions(choices, batch.actions), scene], -1)
-        return self.dropout(read_both_ways(self.way, steps, batch.steps)), batch.steps
+    def walked(self, batch: Batch) -> Walked:
+        """Trajectories read both ways."""
+        seen = self.view(batch.observations)
+        steps = torch.cat([of_actions(seen.choices, batch.actions), seen.scene], -1)
+        read = self.dropout(read_both_ways(self.way, steps, batch.steps))
+        if seen.parts is None:
+            return Walked(read, batch.steps)
+        assert self.when is not None
+        return Walked(read, batch.steps, (seen.parts + self.when(read)[:, :, None]).flatten(1, 2))
 
     def inferred(
-        self, batch: Batch, words: Tensor, *, way: tuple[Tensor, Tensor] | None = None
+        self, batch: Batch, words: Tensor, *, way: Walked | None = None
     ) -> tuple[Tensor, Tensor]:
         """q(z | τ, G): its mean and log-variance, [b, l] each."""
         assert self.posterior is not None
-        steps, there = way or self.walked(batch)
+        way = way or self.walked(batch)
         read = self.reader(words)
-        mean, spread = self.posterior(torch.cat([_mean(steps, there), _mean(read.vectors, read.there)], -1)).chunk(
-            2, -1
-        )
+        both = torch.cat([_mean(way.steps, way.there), _mean(read.vectors, read.there)], -1)
+        mean, spread = self.posterior(both).chunk(2, -1)
         return mean, spread
 
     def bound(
@@ -132,17 +152,17 @@ class GoalGenerator(nn.Module):
         from the prior where it is not given (without a generator: the prior's mean); words are the likeliest at temperature 0,
         otherwise sampled."""
         with torch.inference_mode():
-            steps, there = (one.repeat_interleave(ways, 0) for one in self.walked(batch))
+            way = self.walked(batch).repeated(ways)
             if z is None and self.latent:
-                shape = len(steps), self.latent
+                shape = len(way.steps), self.latent
                 z = torch.randn(shape, generator=generator) if generator else torch.zeros(shape)
             table = self.reader.vectors()
-            word = torch.full((len(steps), 1), BEGIN)
-            over = torch.zeros(len(steps), dtype=torch.bool)
+            word = torch.full((len(way.steps), 1), BEGIN)
+            over = torch.zeros(len(way.steps), dtype=torch.bool)
             said: list[Tensor] = []
             states: tuple[Tensor, Tensor] | None = None
             for _ in range(longest):
-                logits, states = self._next(word, z, steps, there, table, states)
+                logits, states = self._next(word, z, way, table, states)
                 logits = logits[:, 0]
                 logits[:, [PADDING, UNKNOWN, BEGIN]] = -torch.inf
                 if not said:
@@ -155,7 +175,7 @@ class GoalGenerator(nn.Module):
         words = torch.stack(said, 1)
         return words.masked_fill(words == END, PADDING)
 
-    def likelihood(self, way: tuple[Tensor, Tensor], words: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
+    def likelihood(self, way: Walked, words: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
         """log p(G | z, τ), [b], of a trajectory as `walked` gives it, and how many words that was of, the end included."""
         given = torch.cat([torch.full_like(words[:, :1], BEGIN), words], 1)
         wanted = torch.cat([words, torch.full_like(words[:, :1], PADDING)], 1)
@@ -164,29 +184,32 @@ class GoalGenerator(nn.Module):
         if self.training and self.unread:
             hidden = (torch.rand(given.shape, device=given.device) < self.unread) & (given > UNKNOWN) & (given != BEGIN)
             given = given.masked_fill(hidden, UNKNOWN)
-        logits, _ = self._next(given, z, *way, self.reader.vectors(), None)
+        logits, _ = self._next(given, z, way, self.reader.vectors(), None)
         each = F.cross_entropy(logits.transpose(1, 2), wanted, ignore_index=PADDING, reduction="none")
         return -each.sum(1), ends + 1
 
-    def following(self, said: Tensor, way: tuple[Tensor, Tensor], z: Tensor | None) -> Tensor:
+    def following(self, said: Tensor, way: Walked, z: Tensor | None) -> Tensor:
         """log p of each word of the vocabulary after the words `said` int64 [b, n], [b, v]."""
         given = torch.cat([said.new_full((len(said), 1), BEGIN), said], 1)
-        logits, _ = self._next(given, z, *way, self.reader.vectors(), None)
+        logits, _ = self._next(given, z, way, self.reader.vectors(), None)
         return logits[:, -1].log_softmax(-1)
 
     def _next(
         self,
         words: Tensor,
         z: Tensor | None,
-        steps: Tensor,
-        there: Tensor,
+        way: Walked,
         table: Tensor,
         states: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         vectors = self.dropout(F.embedding(words, table))
         about = [] if z is None else [z[:, None].expand(-1, words.shape[1], -1)]
         said, one = self.first(torch.cat([vectors, *about], -1), states and states[0])
-        looked = F.scaled_dot_product_attention(self.asks(said), steps, steps, attn_mask=there[:, None])
+        looked = F.scaled_dot_product_attention(self.asks(said), way.steps, way.steps, attn_mask=way.there[:, None])
+        if way.parts is not None:
+            assert self.looks is not None
+            there = way.there.repeat_interleave(way.parts.shape[1] // way.there.shape[1], 1)
+            looked = looked + self.looks(said, way.parts, there=there)
         said, other = self.second(torch.cat([said, looked, *about], -1), states and states[1])
         hidden = self.dropout(torch.tanh(self.says(torch.cat([said, looked], -1))))
         return hidden @ table.T + self.bias, (one, other)
@@ -243,8 +266,11 @@ def names(
     Fried, Andreas and Klein, NAACL 2018.
     """
     ways = ways if believed else 1
-    said, belief = _said(goals, episodes, None, believed, ways, 1, temperature, generator)
-    return said[:, 0], belief[:, 0]
+    alike = np.argsort(episodes.lengths, kind="stable")
+    parts = np.array_split(alike, max(1, len(alike) * ways // 512))
+    found = [_said(goals, episodes[part], None, believed, ways, 1, temperature, generator) for part in parts]
+    back = torch.from_numpy(np.argsort(alike))
+    return padded([said[:, 0] for said, _ in found])[back], torch.cat([belief[:, 0] for _, belief in found])[back]
 
 
 def rephrasings(

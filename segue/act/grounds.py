@@ -114,7 +114,7 @@ def of_babyai(
 
     (shown, done), (aside, apart) = demonstrated(demonstrations, "train"), demonstrated(held, "validation")
     sees = {"kind": "grid", "cells": list(babyai.CELLS), "size": 7, "actions": 7}
-    return Ground(babyai.world(levels), shown, done, aside, apart, sees)
+    return Ground(babyai.world(levels), shown, done, aside, apart, sees, babyai.NAMES)
 
 
 def of_walks(graphs: Graphs, walks: Sequence[Walk], held: Sequence[Walk], *, horizon: int = 10) -> Ground:

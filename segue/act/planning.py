@@ -64,7 +64,7 @@ class MarkovReward(nn.Module):
         taken."""
         seen = {name: values[None] for name, values in observations.items()}
         open_, read = seen["choices"], self.reader(words)
-        _, choices = self.view(seen)
+        choices = self.view(seen).choices
         taken = choices[open_]
         matches = self.view.matches(seen, words)[open_]
         looks = attention(self.asks(taken)[None], read)[0]

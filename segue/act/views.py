@@ -1,10 +1,10 @@
 """How observations are seen: a world's arrays → one vector for the scene and one for each action that can be taken.
 
-`b` episodes, `t` steps, `a` actions, `d` width. What cannot be taken has a vector of zeros.
+`b` episodes, `t` steps, `a` actions, `d` width, `k` parts of a scene, of width `e`. What cannot be taken has a vector of zeros.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -16,14 +16,28 @@ from segue.errors import InvalidInput
 Observations = Mapping[str, Tensor]
 
 
-class View(Protocol):
-    """A module that makes observations {field: [b, t, …]} into scenes [b, t, d] and choices [b, t, a, d]."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`scene` [b, t, d], `choices` [b, t, a, d] and, where a scene has parts that one can look at, `parts` [b, t, k, e]."""
 
-    def __call__(self, observations: Observations) -> tuple[Tensor, Tensor]: ...
+    scene: Tensor
+    choices: Tensor
+    parts: Tensor | None = None
+
+
+class View(Protocol):
+    """A module that sees observations {field: [b, t, …]}; the parts of a scene are `parts` wide, 0 where it has none."""
+
+    parts: int
+
+    def __call__(self, observations: Observations) -> Seen: ...
 
     def matches(self, observations: Observations, words: Tensor) -> Tensor | None:
         """How far what is seen along each action is what each word [b, n] means, before any learning, [b, t, a, n] in [−1, 1];
-        None where the world shows nothing that has a name."""
+        None where nothing there has a name."""
+
+    def parts_match(self, observations: Observations, words: Tensor) -> Tensor | None:
+        """The same of each part of a scene, [b, t, k, n]; None where they have no names."""
 
 
 class HouseView(nn.Module):
@@ -35,6 +49,7 @@ class HouseView(nn.Module):
 
     names: Tensor
     alike: Tensor
+    parts = 0
 
     def __init__(
         self, names: Tensor, words: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3
@@ -47,14 +62,14 @@ class HouseView(nn.Module):
         self.choice = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
+    def forward(self, observations: Observations) -> Seen:
         open_ = observations["choices"]
         seen = F.embedding_bag(observations["seen"][open_], self.named(self.names), mode="mean", padding_idx=0)
         lies = F.relu(self.lies(observations["geometry"][open_]))
         made = self.dropout(F.relu(self.choice(torch.cat([lies, seen], -1))))
         choices = made.new_zeros(*open_.shape, made.shape[-1])
         choices[open_] = made
-        return choices.sum(2) / open_.sum(2, keepdim=True).clamp(min=1), choices
+        return Seen(choices.sum(2) / open_.sum(2, keepdim=True).clamp(min=1), choices)
 
     def matches(self, observations: Observations, words: Tensor) -> Tensor:
         """The cosine of the word with the name that is nearest to it."""
@@ -65,16 +80,25 @@ class HouseView(nn.Module):
         matches[open_] = found
         return matches
 
+    def parts_match(self, observations: Observations, words: Tensor) -> None:
+        """A place has no parts."""
+
 
 class GridView(nn.Module):
     """Sees a small grid of cells, each a few whole numbers (`image` [b, t, h, w, c], as BabyAI gives it), and where one looks.
 
-    Each number of a cell has an embedding, their sum goes through two convolutions. An action's vector is its own embedding and
-    what the scene says of it.
+    What is known of each number's name before learning, projected, and an embedding are its vector; a cell's are added up and go
+    through two convolutions. The parts are the cells: what each is, where it lies, and what lies around it. An action's vector is
+    its own embedding and what the scene says of it.
     """
+
+    names: Tensor
+    alike: Tensor
 
     def __init__(
         self,
+        names: Tensor,
+        words: Tensor,
         cells: Sequence[int],
         *,
         size: int = 7,
@@ -83,9 +107,20 @@ class GridView(nn.Module):
         inner: int = 32,
         dropout: float = 0.0,
     ) -> None:
-        """`cells` says how many values each of a cell's numbers has, `size` the grid's side."""
+        """`cells` says how many values each of a cell's numbers has, `names` float32 [sum of these, e] and `words` [v, e] what is
+        known of the values' names, zeros where they have none, and of each word; `size` is the grid's side."""
         super().__init__()
-        self.cells = nn.ModuleList(nn.Embedding(values, inner) for values in cells)
+        if len(names) != sum(cells):
+            raise InvalidInput(
+                f"There are {len(names)} names for cells whose numbers have {list(cells)} values.",
+                expected=f"{sum(cells)} names, one behind the other",
+            )
+        self.parts = inner
+        self.register_buffer("names", names, persistent=False)
+        self.register_buffer("alike", F.normalize(names, dim=1) @ F.normalize(words, dim=1).T, persistent=False)
+        self.register_buffer("first", torch.tensor([0, *cells[:-1]]).cumsum(0), persistent=False)
+        self.named, self.cells = nn.Linear(names.shape[1], inner, bias=False), nn.Embedding(sum(cells), inner)
+        self.rows, self.columns = nn.Parameter(torch.randn(size, 1, inner)), nn.Parameter(torch.randn(size, inner))
         self.near = nn.Sequential(
             nn.Conv2d(inner, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, inner, 3, padding=1), nn.ReLU()
         )
@@ -93,19 +128,29 @@ class GridView(nn.Module):
         self.all = nn.Linear(inner * size * size, width)
         self.actions = ActionsView(actions, width=width, dropout=dropout)
 
-    def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
+    def forward(self, observations: Observations) -> Seen:
         there = observations["choices"].any(-1)  # behind an episode's end nothing is looked at
-        image = observations["image"][there]
-        cells = reduce(torch.add, (one(image[..., at]) for at, one in enumerate(self.cells)))
-        near = self.near(cells.permute(0, 3, 1, 2)).flatten(1)
-        looked = F.relu(self.all(near) + self.looks(observations["direction"][there]))
+        values = self.cells.weight + self.named(self.names)
+        cells = F.embedding(observations["image"][there] + self.first, values).sum(-2)
+        near = self.near(cells.permute(0, 3, 1, 2))
+        looked = F.relu(self.all(near.flatten(1)) + self.looks(observations["direction"][there]))
         scene = looked.new_zeros(*there.shape, looked.shape[-1])
         scene[there] = looked
-        seen: tuple[Tensor, Tensor] = self.actions(scene, observations["choices"])
-        return seen
+        placed = (cells + self.rows + self.columns + near.permute(0, 2, 3, 1)).flatten(1, 2)
+        parts = placed.new_zeros(*there.shape, *placed.shape[1:])
+        parts[there] = placed
+        return Seen(*self.actions(scene, observations["choices"]), parts)
 
     def matches(self, observations: Observations, words: Tensor) -> None:
-        """Nothing here has a name."""
+        """What is done has no name here."""
+
+    def parts_match(self, observations: Observations, words: Tensor) -> Tensor:
+        """The mean over a cell's numbers that have names of the cosines of their names and the word."""
+        image = observations["image"].flatten(2, 3) + self.first
+        alike = F.embedding(words, self.alike.T)  # [b, n, values]
+        named = self.names.any(1).float()
+        found = torch.stack([of[seen].sum(2) for of, seen in zip(alike.transpose(1, 2), image, strict=True)])
+        return found / named[image].sum(-1, keepdim=True).clamp(min=1)
 
 
 class ActionsView(nn.Module):
@@ -130,6 +175,8 @@ class FieldsView(nn.Module):
     `bounds` says for each field of whole numbers how many values it has; `sizes` how many numbers each other field has.
     """
 
+    parts = 0
+
     def __init__(
         self,
         sizes: Mapping[str, int],
@@ -147,15 +194,17 @@ class FieldsView(nn.Module):
         self.layers = nn.Sequential(nn.Linear(numbers, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
         self.actions = ActionsView(actions, width=width, dropout=dropout)
 
-    def forward(self, observations: Observations) -> tuple[Tensor, Tensor]:
+    def forward(self, observations: Observations) -> Seen:
         flat = {name: values.reshape(*values.shape[:2], -1) for name, values in observations.items()}
         parts = [flat[name].float() for name in self.sizes]
         parts += [table(flat[name]).flatten(2) for name, table in self.tables.items()]
-        seen: tuple[Tensor, Tensor] = self.actions(self.layers(torch.cat(parts, -1)), observations["choices"])
-        return seen
+        return Seen(*self.actions(self.layers(torch.cat(parts, -1)), observations["choices"]))
 
     def matches(self, observations: Observations, words: Tensor) -> None:
         """Nothing here has a name."""
+
+    def parts_match(self, observations: Observations, words: Tensor) -> None:
+        """Nor has it parts."""
 
 
 def view_of(
@@ -164,17 +213,17 @@ def view_of(
     """The view of a world, by how it describes what is seen there, as plain data: `{"kind": "houses"}`, `{"kind": "grid",
     "cells": …, "size": …, "actions": …}`, or `{"kind": "fields", "sizes": …, "bounds": …, "actions": …}`.
 
-    Raises `InvalidInput` for another kind, or houses without names.
+    Raises `InvalidInput` for another kind, or houses or grids without names.
     """
     given = {key: value for key, value in sees.items() if key != "kind"}
     match sees.get("kind"):
         case "houses" if names is not None:
             return HouseView(names, words, width=width, dropout=dropout)
-        case "grid":
-            return GridView(**given, width=width, dropout=dropout)
+        case "grid" if names is not None:
+            return GridView(names, words, **given, width=width, dropout=dropout)
         case "fields":
             return FieldsView(**given, width=width, dropout=dropout)
     raise InvalidInput(
         f"What is seen in this world is described as {dict(sees)}.",
-        expected="the kind houses, with the names of things, or grid, or fields",
+        expected="the kind houses or grid, with the names of things, or fields",
     )

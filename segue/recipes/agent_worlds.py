@@ -97,7 +97,8 @@ def _try_furnished(choice: Choice, file: Path | None, count: int) -> Trials:
 def _try_babyai(choice: Choice, file: Path | None, count: int) -> Trials:
     if file is not None:
         raise InvalidInput("BabyAI's missions come with its levels.", fix="leave --instructions away")
-    return babyai.world(choice.levels), babyai.tasks(choice.levels, count or 200, split="both", seed=choice.seed), ()
+    tasks = babyai.tasks(choice.levels, count or 200, split="both", seed=choice.seed)
+    return babyai.world(choice.levels), tasks, babyai.NAMES
 
 
 _GROUNDS: Mapping[str, Callable[[Choice], Ground]] = {

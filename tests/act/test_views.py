@@ -49,19 +49,38 @@ def test_every_view(kind: str) -> None:
     seen = {**make()}
     seen["choices"][..., 0] = True
     words = torch.randn(9, 16)
-    view = view_of(sees, words, torch.randn(6, 16), width=WIDTH, dropout=0.0)
-    scene, choices = view(seen)
-    assert scene.shape == (B, T, WIDTH)
-    assert choices.shape == (*seen["choices"].shape, WIDTH)
-    assert not choices[~seen["choices"]].any()
-    one, others = view({name: values[:1, 1:2] for name, values in seen.items()})
-    torch.testing.assert_close(one, scene[:1, 1:2])
-    torch.testing.assert_close(others, choices[:1, 1:2])
+    view = view_of(sees, words, torch.randn(21 if kind == "grid" else 6, 16), width=WIDTH, dropout=0.0)
+    found = view(seen)
+    assert found.scene.shape == (B, T, WIDTH)
+    assert found.choices.shape == (*seen["choices"].shape, WIDTH)
+    assert not found.choices[~seen["choices"]].any()
+    alone = view({name: values[:1, 1:2] for name, values in seen.items()})
+    torch.testing.assert_close(alone.scene, found.scene[:1, 1:2])
+    torch.testing.assert_close(alone.choices, found.choices[:1, 1:2])
+    assert (found.parts is None) == (view.parts == 0)
+    if found.parts is not None:
+        assert found.parts.shape == (B, T, found.parts.shape[2], view.parts)
+        torch.testing.assert_close(alone.parts, found.parts[:1, 1:2])
     follower = Follower(Reader(words, width=WIDTH, dropout=0.0), view, width=WIDTH, dropout=0.0)
     followed = follower(seen, torch.zeros(B, T, dtype=torch.long), torch.tensor([[4, 5], [4, 0], [6, 0]]))
     followed.values.sum().backward()
     assert followed.values.shape == (*seen["choices"].shape, 1)
     assert not followed.values[~seen["choices"]].any()
+
+
+def test_a_cell_matches_a_word_as_the_mean_of_what_its_numbers_are_called_does() -> None:
+    torch.manual_seed(0)
+    names, words = torch.randn(9, 16), torch.randn(7, 16)
+    names[0], names[7:] = 0, 0  # nothing there, and what has no name
+    view = view_of({"kind": "grid", "cells": [4, 3, 2], "size": 2, "actions": 3}, words, names, width=WIDTH, dropout=0.0)
+    image = torch.tensor([[[[[1, 2, 0], [0, 1, 1]], [[3, 0, 1], [2, 2, 0]]]]])
+    said = torch.tensor([[4, 6, 0]])
+    found = view.parts_match({"image": image}, said)
+    assert found.shape == (1, 1, 4, 3)
+    for cell, called in enumerate([[1, 6], [5], [3, 4], [2, 6]]):
+        for at, word in enumerate(said[0].tolist()):
+            cosines = [torch.cosine_similarity(names[one], words[word], dim=0) for one in called]
+            assert found[0, 0, cell, at].item() == pytest.approx(sum(cosines).item() / len(called), abs=1e-5)
 
 
 def test_matches_are_the_cosine_of_the_nearest_name() -> None:

@@ -38,6 +38,14 @@ HELD_OUT = frozenset({("red", "ball"), ("green", "box"), ("blue", "key"), ("purp
 
 CELLS = (11, 6, 4)
 """How many kinds, colours and states a cell of `image` can have."""
+NAMES = (
+    *("", "", "wall", "floor", "door", "key", "ball", "box", "goal", "lava", ""),
+    *("red", "green", "blue", "purple", "yellow", "grey"),
+    *("", "", "", ""),
+)
+"""What they are called, one behind the other; what is unseen or empty, the agent, and states have no names."""
+DONE = 6
+"""The action that ends an episode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,9 @@ def world(levels: Sequence[str] = tuple(LEVELS), *, horizon: int | None = None) 
 
     Observations are `image` int64 [b, 7, 7, 3], what lies before the agent, cell by cell its kind, colour and state,
     numbers below `CELLS`; `direction` int64 [b], where it looks: east, south, west, north; `choices` bool [b, 7], all true: left,
-    right, forward, pick up, drop, toggle, done. Raises `Unavailable` where minigrid is not installed.
+    right, forward, pick up, drop, toggle, done. It is the agent who says that it is `DONE`, and right if what it did just before
+    accomplished the mission (what BabyAI calls done actions): otherwise the world would tell who wanders about when to stop.
+    Raises `Unavailable` where minigrid is not installed.
     """
     steps = _horizon(levels) if horizon is None else horizon
     return Environments(lambda: _Levels(steps), horizon=steps)
@@ -155,7 +165,7 @@ def _shown(grid: Environments, levels: "_Levels", task: Reset) -> Episodes | Non
     ended, action = False, None
     try:
         while not ended and len(actions) < grid.horizon:
-            action = expert.replan(action)
+            action = DONE if levels.earned else expert.replan(action)
             actions.append(np.asarray([action], np.int64))
             after, (ended,) = grid.step(actions[-1])
             seen.append(after)
@@ -167,22 +177,28 @@ def _shown(grid: Environments, levels: "_Levels", task: Reset) -> Episodes | Non
 
 
 class _Levels:
-    """An environment that is reset to one level or another, and says which it is in."""
+    """An environment that is reset to one level or another, says which it is in, and goes on until the agent is done."""
 
     def __init__(self, horizon: int) -> None:
         self._horizon, self._made = horizon, dict[str, Any]()
         self.level = self._level(next(iter(LEVELS)))
         self.observation_space, self.action_space = self.level.observation_space, self.level.action_space
+        self.earned = 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         self.level = self._level((options or {}).get("level"))
         with redirect_stdout(StringIO()):  # minigrid prints every grid that it makes and rejects
-            found: tuple[Any, dict[str, Any]] = self.level.reset(seed=seed)
-        return found
+            self._last = self.level.reset(seed=seed)
+        self.earned = 0.0
+        return self._last
 
     def step(self, action: int) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        found: tuple[Any, SupportsFloat, bool, bool, dict[str, Any]] = self.level.step(action)
-        return found
+        if action == DONE:
+            seen, info = self._last
+            return seen, self.earned, True, False, info
+        seen, reward, accomplished, truncated, info = self.level.step(action)
+        self._last, self.earned = (seen, info), float(reward) if accomplished else 0.0
+        return seen, 0.0, False, truncated, info
 
     def close(self) -> None:
         for level in self._made.values():

@@ -10,7 +10,7 @@ from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from segue.act.files import load, save
 from segue.act.world import Observation
-from segue.act.worlds.babyai import CELLS, HELD_OUT, LEVELS, SPLITS, demonstrated, tasks, world
+from segue.act.worlds.babyai import CELLS, DONE, HELD_OUT, LEVELS, SPLITS, demonstrated, tasks, world
 from segue.act.worlds.environments import Reset
 from segue.act.worlds.missions import COLOURS, parsed, plain, wordings
 from segue.errors import InvalidInput, Unavailable
@@ -109,6 +109,34 @@ def test_the_expert_carries_out_every_task(level: str) -> None:
     assert ended.all()
     assert here.measured()["success"].all()
     np.testing.assert_array_equal(here.measured()["steps"], shown.episodes.lengths)
+
+
+@pytest.mark.parametrize("level", SMALL)
+def test_it_is_the_agent_who_says_that_it_is_done_and_right_if_it_has_just_accomplished_its_mission(level: str) -> None:
+    chosen = some(20, levels=[level])
+    shown, _ = demonstrated(chosen, progress=False)
+    actions, last = shown.episodes.batch().actions.numpy(), shown.episodes.lengths - 1
+    assert (actions[np.arange(20), last] == DONE).all()
+    here = world([level])
+
+    def walked(taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        here.begin(chosen)
+        for one in taken.T:
+            _, ended = here.step(one)
+        return ended, here.measured()["success"]
+
+    ended, success = walked(actions)
+    assert ended.all()
+    assert success.all()
+    late, early = np.pad(actions, ((0, 0), (0, 1))), actions.copy()
+    late[np.arange(20), last], late[np.arange(20), last + 1] = 0, DONE  # it turns away first
+    early[np.arange(20), last - 1] = DONE
+    for wrong in (late, early):
+        ended, success = walked(wrong)
+        assert ended.all()
+        assert success.mean() < 0.2  # another thing of this name may stand there
+    undone = np.where(np.arange(actions.shape[1]) < last[:, None], actions, 0)
+    assert not walked(undone)[0].any()
 
 
 def test_tasks_that_the_expert_fails_at_are_left_out_and_named() -> None:
