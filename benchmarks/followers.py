@@ -30,7 +30,7 @@ from segue.act.examples import (
     Source,
     trimmed,
 )
-from segue.act.exploring import without_goals
+from segue.act.exploring import explored, without_goals
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, names, rephrasings
 from segue.act.grounds import Ground
@@ -58,6 +58,7 @@ class Lengths:
     alone: int = 600
     together: int = 400
     adapting: int = 400
+    practising: int = 900
     comparing: int = 200
     planning: int = 1500
     batch: int = 64
@@ -67,7 +68,7 @@ class Lengths:
 
     def scaled(self, times: float) -> "Lengths":
         """The same with so many times the updates."""
-        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting", "comparing", "planning")
+        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting", "practising", "comparing", "planning")
         return replace(self, **{part: max(2, round(times * getattr(self, part))) for part in parts})
 
 
@@ -149,6 +150,38 @@ class Seed:
         learner = Cloning(policy, sources, pace, batch=batch, seed=self.seed)
         self._taught(name, learner, lengths.together, policy)
         return policy.eval()
+
+    def anew(self, name: str, sources: Sequence[Source]) -> Follower:
+        """A policy that begins anew, for a round of practice's updates."""
+        policy, updates = self._new(), self.lengths.practising
+        learner = Cloning(policy, sources, Pace(updates), batch=2 * self.lengths.batch, seed=self.seed)
+        self._taught(name, learner, updates, policy)
+        return policy.eval()
+
+    def practised(self, name: str, tasks: Sequence[Task], *, rounds: int = 2) -> Follower:
+        """In each round the policy does tasks that nobody showed, the generator names what it did, and the reward chooses what to
+        believe: from that and the demonstrations the next policy begins anew."""
+        reward, policy, made = self.told(misaligned=True).eval(), self.cloned, list[Examples]()
+        words = self.build.vocabulary.ids([task.instruction for task in tasks], longest=LONGEST)
+        for at, part in enumerate(np.array_split(np.arange(len(tasks)), rounds)):
+            done = explored(
+                policy,
+                self.goals,
+                self.field.world,
+                [tasks[task] for task in part],
+                words=words[torch.from_numpy(part)],
+                believed=reward.score,
+                temperature=0.5,
+                tries=1,
+                ways=2,
+                share=0.8,
+                least=3,
+                seed=self.seed + 1000 * at,
+            )
+            made.append(done)
+            sources: list[Source] = [self.shown, *(Made(one, 3 / len(made)) for one in made)]
+            policy = self.anew(f"{name}, round {at + 1}", sources)
+        return policy
 
     def told(self, *, misaligned: bool) -> Reward:
         """What the reward of every arm begins with: the discriminator, alone, of the cloned policy, which does not move."""

@@ -44,7 +44,12 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
     number, arm, at = job
     field = _field(number, chosen.tested)
     seed = Seed(field, chosen.lengths, at, chosen.work / str(number) / f"seed-{at}")
-    policy = seed.continued(arm, [seed.shown]) if arm == CLONING else seed.inverse(arm, INVERSE[OURS])[0]
+    if arm == CLONING:
+        courses = [seed.cloned, seed.anew("cloned for longer", [seed.shown])]
+        policy = max(courses, key=lambda one: field.held(one)["success"])
+    else:
+        asked = babyai.tasks(LEVELS, chosen.practised, split="train", seed=1)
+        policy = seed.practised(arm, asked)
     result = field.judged(policy)
     return result, ", ".join(f"{name} {100 * np.mean(result[name]['success']):.1f}" for name in TESTS)
 
@@ -142,9 +147,10 @@ def main() -> None:
     options.add_argument("--numbers", nargs="+", type=int, default=[300, 1200], help="of demonstrations")
     options.add_argument("--arms", nargs="+", default=[CLONING, OURS], choices=(CLONING, OURS))
     options.add_argument("--tested", type=int, default=300, help="tasks of each test")
+    options.add_argument("--practised", type=int, default=12_000, help="tasks that nobody shows")
     options.add_argument("--updates", type=float, default=1.0, help="times the updates of every part")
     chosen = options.parse_args()
-    chosen.lengths = Lengths(batch=32, each=16, dropout=0.1).scaled(chosen.updates)
+    chosen.lengths = Lengths(cloning=300, naming=500, exploring=250, alone=300, batch=32, each=16).scaled(chosen.updates)
     jobs = [(number, arm, at) for at in range(chosen.seeds) for number in chosen.numbers for arm in chosen.arms]
     run_all(jobs, one_run, run_file, chosen)
     publish("missions", gather(chosen, jobs), chosen.out, table=as_table, draw=draw)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Episodes
-from segue.act.examples import Examples, padded, together
+from segue.act.examples import Examples, padded, together, trimmed
 from segue.act.follower import Follower
 from segue.act.goals import Believed, GoalGenerator, names
 from segue.act.language import BEGIN
@@ -34,37 +34,46 @@ def explored(
     world: World[Any],
     tasks: Sequence[Task],
     *,
+    words: Tensor | None = None,
     seed: int = 0,
     temperature: float = 1.0,
     believed: Believed | None = None,
     tries: int = 4,
+    ways: int = 8,
+    share: float = 1.0,
     least: int = 2,
     batch: int = 64,
 ) -> Examples:
-    """Walk from where the tasks begin, whatever they ask, and name each walk as is `believed` most (`goals.names`). Kept are
-    those that the explorer ended itself, of at least `least` steps; and where somebody is asked, of `tries` walks from each
-    task's beginning the one that is believed most: an explorer that has no goal wanders, and a reward that knows how
-    demonstrators go knows it. Raises `InvalidInput` where none is left.
+    """Walk from where the tasks begin, whatever they ask, or told the `words` [m, n] of each, and name each walk as is
+    `believed` most in so many `ways` (`goals.names`). Kept are those that the explorer ended itself, of at least `least` steps;
+    where somebody is asked, of `tries` walks from each task's beginning the one that is believed most (an explorer that has no
+    goal wanders, and a reward that knows how demonstrators go knows it), and of these the `share` that is believed most. Raises
+    `InvalidInput` where none is left.
     """
-    noise, made = torch.Generator().manual_seed(seed), []
+    noise, made, beliefs = torch.Generator().manual_seed(seed), list[Examples](), list[NDArray[np.floating[Any]]]()
     explorer.eval()
     goals.eval()
     tries = tries if believed else 1
+    told = no_goal(len(tasks)) if words is None else words
     for first in range(0, len(tasks), batch):
-        some = [task for task in tasks[first : first + batch] for _ in range(tries)]
-        episodes = walk(explorer, world, some, no_goal(len(some)), generator=noise, temperature=temperature)
+        some = np.repeat(np.arange(first, min(first + batch, len(tasks))), tries)
+        asked, said = [tasks[at] for at in some], trimmed(told[torch.from_numpy(some)])
+        episodes = walk(explorer, world, asked, said, generator=noise, temperature=temperature)
         kept = np.flatnonzero(episodes.ended & (episodes.lengths >= least))
         if not len(kept):
             continue
-        said, belief = names(goals, episodes[kept], believed=believed, generator=noise)
-        made.append(Examples(episodes[kept], said)[_best(belief.numpy(), kept // tries)])
+        called, belief = names(goals, episodes[kept], believed=believed, ways=ways, generator=noise)
+        best = _best(belief.numpy(), kept // tries)
+        made.append(Examples(episodes[kept], called)[best])
+        beliefs.append(belief.numpy()[best])
     if not made:
         raise InvalidInput(
             f"None of {len(tasks)} walks without a goal ended by itself after {least} steps or more.",
             expected="an explorer that was trained in such a world",
             fix="train it for longer, or walk more often",
         )
-    return together(made)
+    found = together(made)
+    return found[np.argsort(-np.concatenate(beliefs), kind="stable")[: max(1, round(share * len(found)))]]
 
 
 def named(

@@ -91,6 +91,7 @@ class Follower(nn.Module):
         self.start = nn.Parameter(torch.zeros(width))
         self.history = nn.ModuleList(nn.GRU(2 * width, width, batch_first=True) for _ in range(blocks))
         self.asks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
+        self.meant = nn.Parameter(torch.randn(view.parts)) if view.parts else None
         self.looks = nn.ModuleList(Look(2 * width, view.parts, width=width) for _ in range(blocks) if view.parts)
         self.choice_asks, self.state_asks = nn.Linear(width, width), nn.Linear(width, width)
         self.of_choice, self.of_state = nn.Linear(3 * width, width), nn.Linear(2 * width, width)
@@ -128,16 +129,18 @@ class Follower(nn.Module):
         read: Instructions,
     ) -> Followed:
         vectors, ends = torch.cat([before, seen.scene], -1), []
-        match = self.view.parts_match(observations, read.words) if self.looks else None
+        parts, match = seen.parts, self.view.parts_match(observations, read.words)
+        if parts is not None and match is not None:
+            parts = parts + match[1][..., None] * self.meant
         for at, (history, asks) in enumerate(zip(self.history, self.asks, strict=True)):
             remembered, end = history(vectors, None if blocks is None else blocks[at])
             remembered = self.dropout(remembered)
             ends.append(end)
             now = attention(asks(remembered), read)
             vectors = torch.cat([remembered, now @ read.vectors], -1)
-            if seen.parts is not None:
-                met = None if match is None else match @ now[..., None]
-                looked = self.looks[at](vectors[:, :, None], seen.parts, met=None if met is None else met.squeeze(-1))
+            if parts is not None:
+                met = None if match is None else torch.stack([(match[0] @ now[..., None]).squeeze(-1), match[1]], -1)
+                looked = self.looks[at](vectors[:, :, None], parts, met=met)
                 remembered = remembered + self.dropout(looked[:, :, 0])
                 vectors = torch.cat([remembered, now @ read.vectors], -1)
         values = self._values(observations, seen.choices, remembered, vectors, now, read)
@@ -178,17 +181,17 @@ class Look(nn.Module):
     def __init__(self, asked: int, parts: int, *, width: int, heads: int = 4) -> None:
         super().__init__()
         self.asks, self.says = nn.Linear(asked, heads * parts), nn.Linear(heads * parts, width)
-        self.meets = nn.Parameter(torch.linspace(0, 8, heads))
+        self.meets = nn.Parameter(torch.tensor([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [4.0, 4.0]])[:heads])
 
     def forward(
         self, asked: Tensor, parts: Tensor, *, there: Tensor | None = None, met: Tensor | None = None
     ) -> Tensor:
         """Asked [..., q, d'], parts [..., k, e], of which those are looked at that are `there`, bool [..., k], and the rather the
-        more they are `met`, [..., k] → [..., q, d]."""
+        more they are `met`, [..., k, 2], by what is asked for now and at all → [..., q, d]."""
         queries = self.asks(asked).unflatten(-1, (-1, parts.shape[-1]))
         mask = None if there is None else there[..., None, :]
         if met is not None:
-            mask = (self.meets[:, None] * met[..., None, :]).repeat_interleave(asked.shape[-2], -2)
+            mask = (met @ self.meets.T).transpose(-1, -2).repeat(*[1] * (met.dim() - 2), asked.shape[-2], 1)
         looked = F.scaled_dot_product_attention(queries.flatten(-3, -2), parts, parts, attn_mask=mask)
         seen: Tensor = self.says(looked.unflatten(-2, queries.shape[-3:-1]).flatten(-2))
         return seen

@@ -76,4 +76,4 @@ def follow(
 
 
 def _sampled(chances: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.multinomial(chances.exp(), 1, generator=generator)[:, 0]
+    return torch.multinomial(chances.softmax(-1), 1, generator=generator)[:, 0]

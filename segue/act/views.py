@@ -36,8 +36,9 @@ class View(Protocol):
         """How far what is seen along each action is what each word [b, n] means, before any learning, [b, t, a, n] in [−1, 1];
         None where nothing there has a name."""
 
-    def parts_match(self, observations: Observations, words: Tensor) -> Tensor | None:
-        """The same of each part of a scene, [b, t, k, n]; None where they have no names."""
+    def parts_match(self, observations: Observations, words: Tensor) -> tuple[Tensor, Tensor] | None:
+        """The same of each part of a scene, [b, t, k, n], and how far each is what any words mean, [b, t, k]; None where they
+        have no names."""
 
 
 class HouseView(nn.Module):
@@ -144,13 +145,15 @@ class GridView(nn.Module):
     def matches(self, observations: Observations, words: Tensor) -> None:
         """What is done has no name here."""
 
-    def parts_match(self, observations: Observations, words: Tensor) -> Tensor:
-        """The mean over a cell's numbers that have names of the cosines of their names and the word."""
+    def parts_match(self, observations: Observations, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a cell's numbers that have names: the mean cosine of their names and the word, and the mean of that with the
+        nearest word."""
         image = observations["image"].flatten(2, 3) + self.first
+        named = self.names.any(1).float()[image].sum(-1).clamp(min=1)
         alike = F.embedding(words, self.alike.T)  # [b, n, values]
-        named = self.names.any(1).float()
-        found = torch.stack([of[seen].sum(2) for of, seen in zip(alike.transpose(1, 2), image, strict=True)])
-        return found / named[image].sum(-1, keepdim=True).clamp(min=1)
+        rows = torch.arange(len(image))[:, None, None, None]
+        each = torch.stack([of[seen].sum(2) for of, seen in zip(alike.transpose(1, 2), image, strict=True)])
+        return each / named[..., None], alike.amax(1)[rows, image].sum(-1) / named
 
 
 class ActionsView(nn.Module):

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from segue.act.cloning import Cloning
 from segue.act.course import train
+from segue.act.episodes import Batch
 from segue.act.examples import Made, Misaligned, Relabelled, Rephrased, Replay, Sampled, Shown
 from segue.act.exploring import explored, shuffled, without_goals
 from segue.act.goals import rephrasings
@@ -112,3 +114,31 @@ def test_what_is_explored_has_names(little: Little) -> None:
     assert not torch.equal(mixed.words, made.words)
     with pytest.raises(InvalidInput, match="ended by itself"):
         explored(explorer.policy, little.generator(), little.world, little.walks, least=9)
+
+
+def test_what_was_asked_is_done_named_anew_and_the_most_believed_is_kept(little: Little) -> None:
+    policy = cloning(little, 100)
+    train(policy, 100, progress=False)
+    walks, words = little.walks[:12], little.words[:12]
+    shown = little.shown.episodes[little.shown.shown[:12]]
+    asked = explored(
+        policy.policy, little.generator(), little.world, walks, words=words, temperature=0.01, tries=1, seed=1
+    )
+    np.testing.assert_array_equal(asked.episodes.actions, shown.actions)
+
+    def goes_north(batch: Batch, said: Tensor) -> Tensor:
+        return (batch.actions[:, 0] == shown.actions[0]).float() - torch.arange(len(said)) / 1000
+
+    half = explored(
+        policy.policy,
+        little.generator(),
+        little.world,
+        walks,
+        words=words,
+        temperature=0.01,
+        tries=1,
+        believed=goes_north,
+        share=0.25,
+    )
+    assert len(half) == 3
+    assert (half.episodes.batch().actions[:, 0] == shown.actions[0]).all()

@@ -71,16 +71,18 @@ def test_every_view(kind: str) -> None:
 def test_a_cell_matches_a_word_as_the_mean_of_what_its_numbers_are_called_does() -> None:
     torch.manual_seed(0)
     names, words = torch.randn(9, 16), torch.randn(7, 16)
-    names[0], names[7:] = 0, 0  # nothing there, and what has no name
+    names[0], names[7:], words[0] = 0, 0, 0  # nothing there, and what has no name
     view = view_of({"kind": "grid", "cells": [4, 3, 2], "size": 2, "actions": 3}, words, names, width=WIDTH, dropout=0.0)
     image = torch.tensor([[[[[1, 2, 0], [0, 1, 1]], [[3, 0, 1], [2, 2, 0]]]]])
     said = torch.tensor([[4, 6, 0]])
-    found = view.parts_match({"image": image}, said)
+    found, nearest = view.parts_match({"image": image}, said)
     assert found.shape == (1, 1, 4, 3)
     for cell, called in enumerate([[1, 6], [5], [3, 4], [2, 6]]):
         for at, word in enumerate(said[0].tolist()):
             cosines = [torch.cosine_similarity(names[one], words[word], dim=0) for one in called]
             assert found[0, 0, cell, at].item() == pytest.approx(sum(cosines).item() / len(called), abs=1e-5)
+        most = [max(torch.cosine_similarity(names[one], words[word], dim=0) for word in (4, 6)) for one in called]
+        assert nearest[0, 0, cell].item() == pytest.approx(sum(max(one, torch.tensor(0.0)) for one in most) / len(called))
 
 
 def test_matches_are_the_cosine_of_the_nearest_name() -> None:
