@@ -64,11 +64,22 @@ class Lengths:
     batch: int = 64
     each: int = 24
     width: int = 128
+    latent: int = 32
     dropout: float = 0.3
 
     def scaled(self, times: float) -> "Lengths":
         """The same with so many times the updates."""
-        parts = ("cloning", "naming", "exploring", "alone", "together", "adapting", "practising", "comparing", "planning")
+        parts = (
+            "cloning",
+            "naming",
+            "exploring",
+            "alone",
+            "together",
+            "adapting",
+            "practising",
+            "comparing",
+            "planning",
+        )
         return replace(self, **{part: max(2, round(times * getattr(self, part))) for part in parts})
 
 
@@ -113,7 +124,7 @@ class Seed:
 
     def __init__(self, field: Field, lengths: Lengths, seed: int, folder: Path) -> None:
         self.field, self.lengths, self.seed, self.folder = field, lengths, seed, folder
-        self.build = replace(field.build, width=lengths.width, dropout=lengths.dropout)
+        self.build = replace(field.build, width=lengths.width, latent=lengths.latent, dropout=lengths.dropout)
         self.shown = Shown(field.ground.shown, field.words)
 
     @cached_property
@@ -173,7 +184,7 @@ class Seed:
                 believed=reward.score,
                 temperature=0.5,
                 tries=1,
-                ways=2,
+                ways=4,
                 share=0.8,
                 least=3,
                 seed=self.seed + 1000 * at,

@@ -24,7 +24,7 @@ import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
-from benchmarks.followers import INVERSE, Field, Lengths, Seed
+from benchmarks.followers import Field, Lengths, Seed
 from benchmarks.record import publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.grounds import of_babyai
@@ -150,7 +150,9 @@ def main() -> None:
     options.add_argument("--practised", type=int, default=12_000, help="tasks that nobody shows")
     options.add_argument("--updates", type=float, default=1.0, help="times the updates of every part")
     chosen = options.parse_args()
-    chosen.lengths = Lengths(cloning=300, naming=500, exploring=250, alone=300, batch=32, each=16).scaled(chosen.updates)
+    chosen.lengths = Lengths(cloning=300, naming=400, alone=200, practising=600, batch=32, each=16, latent=8).scaled(
+        chosen.updates
+    )
     jobs = [(number, arm, at) for at in range(chosen.seeds) for number in chosen.numbers for arm in chosen.arms]
     run_all(jobs, one_run, run_file, chosen)
     publish("missions", gather(chosen, jobs), chosen.out, table=as_table, draw=draw)

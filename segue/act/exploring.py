@@ -57,7 +57,7 @@ def explored(
     told = no_goal(len(tasks)) if words is None else words
     for first in range(0, len(tasks), batch):
         some = np.repeat(np.arange(first, min(first + batch, len(tasks))), tries)
-        asked, said = [tasks[at] for at in some], trimmed(told[torch.from_numpy(some)])
+        asked, said = [tasks[at] for at in some.tolist()], trimmed(told[torch.from_numpy(some)])
         episodes = walk(explorer, world, asked, said, generator=noise, temperature=temperature)
         kept = np.flatnonzero(episodes.ended & (episodes.lengths >= least))
         if not len(kept):

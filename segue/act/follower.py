@@ -130,7 +130,7 @@ class Follower(nn.Module):
     ) -> Followed:
         vectors, ends = torch.cat([before, seen.scene], -1), []
         parts, match = seen.parts, self.view.parts_match(observations, read.words)
-        if parts is not None and match is not None:
+        if parts is not None and match is not None and self.meant is not None:
             parts = parts + match[1][..., None] * self.meant
         for at, (history, asks) in enumerate(zip(self.history, self.asks, strict=True)):
             remembered, end = history(vectors, None if blocks is None else blocks[at])
@@ -140,7 +140,7 @@ class Follower(nn.Module):
             vectors = torch.cat([remembered, now @ read.vectors], -1)
             if parts is not None:
                 met = None if match is None else torch.stack([(match[0] @ now[..., None]).squeeze(-1), match[1]], -1)
-                looked = self.looks[at](vectors[:, :, None], parts, met=met)
+                looked, _ = self.looks[at](vectors[:, :, None], parts, met=met)
                 remembered = remembered + self.dropout(looked[:, :, 0])
                 vectors = torch.cat([remembered, now @ read.vectors], -1)
         values = self._values(observations, seen.choices, remembered, vectors, now, read)
@@ -184,17 +184,25 @@ class Look(nn.Module):
         self.meets = nn.Parameter(torch.tensor([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [4.0, 4.0]])[:heads])
 
     def forward(
-        self, asked: Tensor, parts: Tensor, *, there: Tensor | None = None, met: Tensor | None = None
-    ) -> Tensor:
+        self,
+        asked: Tensor,
+        parts: Tensor,
+        *,
+        there: Tensor | None = None,
+        met: Tensor | None = None,
+        also: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Asked [..., q, d'], parts [..., k, e], of which those are looked at that are `there`, bool [..., k], and the rather the
-        more they are `met`, [..., k, 2], by what is asked for now and at all → [..., q, d]."""
+        more they are `met`, [..., k, 2], by what is asked for now and at all → what is seen [..., q, d], and the mean that each
+        head sees of what is `also` there, [..., k, m] → [..., q, h, m]."""
         queries = self.asks(asked).unflatten(-1, (-1, parts.shape[-1]))
         mask = None if there is None else there[..., None, :]
         if met is not None:
             mask = (met @ self.meets.T).transpose(-1, -2).repeat(*[1] * (met.dim() - 2), asked.shape[-2], 1)
-        looked = F.scaled_dot_product_attention(queries.flatten(-3, -2), parts, parts, attn_mask=mask)
-        seen: Tensor = self.says(looked.unflatten(-2, queries.shape[-3:-1]).flatten(-2))
-        return seen
+        values = parts if also is None else torch.cat([parts, also], -1)
+        looked = F.scaled_dot_product_attention(queries.flatten(-3, -2), parts, values, attn_mask=mask)
+        seen, others = looked.reshape(*queries.shape[:-1], -1).tensor_split([parts.shape[-1]], -1)
+        return self.says(seen.flatten(-2)), others
 
 
 def attention(asked: Tensor, read: Instructions, bias: Tensor | None = None) -> Tensor:

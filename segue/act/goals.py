@@ -38,16 +38,20 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Walked:
     """Trajectories as they are read: `steps` [b, t, d], which of these are `there`, bool [b, t], and, where scenes have parts,
-    the `parts` of all steps, [b, t · k, e]."""
+    the `parts` of all steps, [b, t · k, e], and what these are `called`, [b, t · k, m]."""
 
     steps: Tensor
     there: Tensor
     parts: Tensor | None = None
+    called: Tensor | None = None
 
     def repeated(self, times: int) -> "Walked":
         """Each so many times, one after another."""
-        parts = None if self.parts is None else self.parts.repeat_interleave(times, 0)
-        return Walked(self.steps.repeat_interleave(times, 0), self.there.repeat_interleave(times, 0), parts)
+        every = self.steps, self.there, self.parts, self.called
+        steps, there, *parts = (one if one is None else one.repeat_interleave(times, 0) for one in every)
+        assert steps is not None
+        assert there is not None
+        return Walked(steps, there, *parts)
 
 
 class GoalGenerator(nn.Module):
@@ -73,6 +77,7 @@ class GoalGenerator(nn.Module):
         self.asks = nn.Linear(width, width)
         self.when = nn.Linear(width, view.parts) if view.parts else None
         self.looks = Look(width, view.parts, width=width) if view.parts else None
+        self.reads = nn.Linear(width, 4) if view.parts else None
         self.says = nn.Linear(2 * width, width)
         self.bias = nn.Parameter(torch.zeros(len(reader.known)))
         self.dropout = nn.Dropout(dropout)
@@ -85,11 +90,11 @@ class GoalGenerator(nn.Module):
         if seen.parts is None:
             return Walked(read, batch.steps)
         assert self.when is not None
-        return Walked(read, batch.steps, (seen.parts + self.when(read)[:, :, None]).flatten(1, 2))
+        called = self.view.called(batch.observations)
+        parts = (seen.parts + self.when(read)[:, :, None]).flatten(1, 2)
+        return Walked(read, batch.steps, parts, None if called is None else called.flatten(1, 2))
 
-    def inferred(
-        self, batch: Batch, words: Tensor, *, way: Walked | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def inferred(self, batch: Batch, words: Tensor, *, way: Walked | None = None) -> tuple[Tensor, Tensor]:
         """q(z | τ, G): its mean and log-variance, [b, l] each."""
         assert self.posterior is not None
         way = way or self.walked(batch)
@@ -206,13 +211,19 @@ class GoalGenerator(nn.Module):
         about = [] if z is None else [z[:, None].expand(-1, words.shape[1], -1)]
         said, one = self.first(torch.cat([vectors, *about], -1), states and states[0])
         looked = F.scaled_dot_product_attention(self.asks(said), way.steps, way.steps, attn_mask=way.there[:, None])
+        called = None
         if way.parts is not None:
             assert self.looks is not None
             there = way.there.repeat_interleave(way.parts.shape[1] // way.there.shape[1], 1)
-            looked = looked + self.looks(said, way.parts, there=there)
+            seen, called = self.looks(said, way.parts, there=there, also=way.called)
+            looked = looked + seen
         said, other = self.second(torch.cat([said, looked, *about], -1), states and states[1])
         hidden = self.dropout(torch.tanh(self.says(torch.cat([said, looked], -1))))
-        return hidden @ table.T + self.bias, (one, other)
+        logits = hidden @ table.T + self.bias
+        if called is not None and called.shape[-1]:
+            assert self.reads is not None
+            logits = logits + self.view.worded((4 * self.reads(hidden)[..., None] * called).sum(-2))
+        return logits, (one, other)
 
 
 class Naming(Learner):

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,23 +25,32 @@ class Seen:
     parts: Tensor | None = None
 
 
-class View(Protocol):
-    """A module that sees observations {field: [b, t, …]}; the parts of a scene are `parts` wide, 0 where it has none."""
+class View(nn.Module):
+    """Sees observations {field: [b, t, …]}: called, it gives what is `Seen`. The parts of a scene are `parts` wide, 0 where it
+    has none."""
 
-    parts: int
-
-    def __call__(self, observations: Observations) -> Seen: ...
+    parts = 0
 
     def matches(self, observations: Observations, words: Tensor) -> Tensor | None:
         """How far what is seen along each action is what each word [b, n] means, before any learning, [b, t, a, n] in [−1, 1];
         None where nothing there has a name."""
+        return None
 
     def parts_match(self, observations: Observations, words: Tensor) -> tuple[Tensor, Tensor] | None:
         """The same of each part of a scene, [b, t, k, n], and how far each is what any words mean, [b, t, k]; None where they
         have no names."""
+        return None
+
+    def called(self, observations: Observations) -> Tensor | None:
+        """How often each name is one of each part of a scene, float32 [b, t, k, m]; None where they have no names."""
+        return None
+
+    def worded(self, called: Tensor) -> Tensor:
+        """How far names [..., m] are what each word of the vocabulary means, [..., v]."""
+        raise NotImplementedError(f"Nothing that {type(self).__name__} sees has parts with names: {called.shape}.")
 
 
-class HouseView(nn.Module):
+class HouseView(View):
     """Sees ways out of a place: how each one lies (`geometry`) and the names of what is seen there (`seen`).
 
     `names` float32 [m, e] and `words` [v, e] are what is known of each name and word before learning, as of
@@ -50,7 +59,6 @@ class HouseView(nn.Module):
 
     names: Tensor
     alike: Tensor
-    parts = 0
 
     def __init__(
         self, names: Tensor, words: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3
@@ -81,11 +89,8 @@ class HouseView(nn.Module):
         matches[open_] = found
         return matches
 
-    def parts_match(self, observations: Observations, words: Tensor) -> None:
-        """A place has no parts."""
 
-
-class GridView(nn.Module):
+class GridView(View):
     """Sees a small grid of cells, each a few whole numbers (`image` [b, t, h, w, c], as BabyAI gives it), and where one looks.
 
     What is known of each number's name before learning, projected, and an embedding are its vector; a cell's are added up and go
@@ -95,6 +100,7 @@ class GridView(nn.Module):
 
     names: Tensor
     alike: Tensor
+    first: Tensor
 
     def __init__(
         self,
@@ -140,10 +146,16 @@ class GridView(nn.Module):
         placed = (cells + self.rows + self.columns + near.permute(0, 2, 3, 1)).flatten(1, 2)
         parts = placed.new_zeros(*there.shape, *placed.shape[1:])
         parts[there] = placed
-        return Seen(*self.actions(scene, observations["choices"]), parts)
+        scene, choices = self.actions(scene, observations["choices"])
+        return Seen(scene, choices, parts)
 
-    def matches(self, observations: Observations, words: Tensor) -> None:
-        """What is done has no name here."""
+    def called(self, observations: Observations) -> Tensor:
+        """One name for each of a cell's numbers."""
+        return F.one_hot(observations["image"].flatten(2, 3) + self.first, len(self.names)).sum(-2).float()
+
+    def worded(self, called: Tensor) -> Tensor:
+        """The cosines of names and words."""
+        return called @ self.alike
 
     def parts_match(self, observations: Observations, words: Tensor) -> tuple[Tensor, Tensor]:
         """Of a cell's numbers that have names: the mean cosine of their names and the word, and the mean of that with the
@@ -171,14 +183,12 @@ class ActionsView(nn.Module):
         return self.dropout(scene), self.dropout(choices)
 
 
-class FieldsView(nn.Module):
+class FieldsView(View):
     """Sees any dictionary of numbers: whole numbers below a known bound by embeddings, all others as they are, through two
     layers.
 
     `bounds` says for each field of whole numbers how many values it has; `sizes` how many numbers each other field has.
     """
-
-    parts = 0
 
     def __init__(
         self,
@@ -203,16 +213,8 @@ class FieldsView(nn.Module):
         parts += [table(flat[name]).flatten(2) for name, table in self.tables.items()]
         return Seen(*self.actions(self.layers(torch.cat(parts, -1)), observations["choices"]))
 
-    def matches(self, observations: Observations, words: Tensor) -> None:
-        """Nothing here has a name."""
 
-    def parts_match(self, observations: Observations, words: Tensor) -> None:
-        """Nor has it parts."""
-
-
-def view_of(
-    sees: Mapping[str, Any], words: Tensor, names: Tensor | None, *, width: int, dropout: float
-) -> "HouseView | GridView | FieldsView":
+def view_of(sees: Mapping[str, Any], words: Tensor, names: Tensor | None, *, width: int, dropout: float) -> View:
     """The view of a world, by how it describes what is seen there, as plain data: `{"kind": "houses"}`, `{"kind": "grid",
     "cells": …, "size": …, "actions": …}`, or `{"kind": "fields", "sizes": …, "bounds": …, "actions": …}`.
 

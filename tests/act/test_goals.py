@@ -10,7 +10,7 @@ from torch import Tensor
 from segue.act.course import train
 from segue.act.episodes import Batch
 from segue.act.examples import Shown
-from segue.act.goals import Walked, GoalGenerator, Naming, names, rephrasings
+from segue.act.goals import GoalGenerator, Naming, Walked, names, rephrasings
 from segue.act.language import PADDING
 from segue.act.learner import Pace
 from tests.act.conftest import Little
@@ -36,7 +36,9 @@ def test_the_likelihood_is_that_of_word_after_word(little: Little, latent: int) 
             total = 0.0
             for upto in range(len(said) + 1):
                 given = torch.tensor([said[:upto]], dtype=torch.long).view(1, -1)
-                chances = generator.following(given, Walked(way.steps[[row]], way.there[[row]]), None if z is None else z[[row]])
+                chances = generator.following(
+                    given, Walked(way.steps[[row]], way.there[[row]]), None if z is None else z[[row]]
+                )
                 total += chances[0, said[upto] if upto < len(said) else 3].item()
             assert likelihood[row].item() == pytest.approx(total, rel=1e-4)
             assert counts[row] == len(said) + 1

@@ -72,7 +72,9 @@ def test_a_cell_matches_a_word_as_the_mean_of_what_its_numbers_are_called_does()
     torch.manual_seed(0)
     names, words = torch.randn(9, 16), torch.randn(7, 16)
     names[0], names[7:], words[0] = 0, 0, 0  # nothing there, and what has no name
-    view = view_of({"kind": "grid", "cells": [4, 3, 2], "size": 2, "actions": 3}, words, names, width=WIDTH, dropout=0.0)
+    view = view_of(
+        {"kind": "grid", "cells": [4, 3, 2], "size": 2, "actions": 3}, words, names, width=WIDTH, dropout=0.0
+    )
     image = torch.tensor([[[[[1, 2, 0], [0, 1, 1]], [[3, 0, 1], [2, 2, 0]]]]])
     said = torch.tensor([[4, 6, 0]])
     found, nearest = view.parts_match({"image": image}, said)
@@ -82,7 +84,9 @@ def test_a_cell_matches_a_word_as_the_mean_of_what_its_numbers_are_called_does()
             cosines = [torch.cosine_similarity(names[one], words[word], dim=0) for one in called]
             assert found[0, 0, cell, at].item() == pytest.approx(sum(cosines).item() / len(called), abs=1e-5)
         most = [max(torch.cosine_similarity(names[one], words[word], dim=0) for word in (4, 6)) for one in called]
-        assert nearest[0, 0, cell].item() == pytest.approx(sum(max(one, torch.tensor(0.0)) for one in most) / len(called))
+        assert nearest[0, 0, cell].item() == pytest.approx(
+            sum(max(one, torch.tensor(0.0)) for one in most) / len(called)
+        )
 
 
 def test_matches_are_the_cosine_of_the_nearest_name() -> None:

@@ -188,9 +188,9 @@ class _Levels:
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         self.level = self._level((options or {}).get("level"))
         with redirect_stdout(StringIO()):  # minigrid prints every grid that it makes and rejects
-            self._last = self.level.reset(seed=seed)
-        self.earned = 0.0
-        return self._last
+            seen, info = self.level.reset(seed=seed)
+        self._last, self.earned = (seen, info), 0.0
+        return seen, info
 
     def step(self, action: int) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         if action == DONE:
