@@ -30,7 +30,7 @@ from segue.act.examples import (
     Source,
     trimmed,
 )
-from segue.act.exploring import explored, without_goals
+from segue.act.exploring import without_goals
 from segue.act.follower import Follower
 from segue.act.goals import GoalGenerator, Naming, names, rephrasings
 from segue.act.grounds import Ground
@@ -38,6 +38,7 @@ from segue.act.inverse import InverseLearning, Practice, RewardLearning, Setting
 from segue.act.learner import Learner, Pace
 from segue.act.planning import MarkovReward, PlannedLearning
 from segue.act.policy import follow, walk
+from segue.act.practising import practised
 from segue.act.reward import Reward
 from segue.act.views import HouseView
 from segue.act.world import Task, World
@@ -169,30 +170,18 @@ class Seed:
         self._taught(name, learner, updates, policy)
         return policy.eval()
 
-    def practised(self, name: str, tasks: Sequence[Task], *, rounds: int = 2) -> Follower:
-        """In each round the policy does tasks that nobody showed, the generator names what it did, and the reward chooses what to
-        believe: from that and the demonstrations the next policy begins anew."""
-        reward, policy, made = self.told(misaligned=True).eval(), self.cloned, list[Examples]()
+    def practised(self, name: str, tasks: Sequence[Task]) -> Follower:
+        """A policy that practised these tasks, which nobody showed."""
         words = self.build.vocabulary.ids([task.instruction for task in tasks], longest=LONGEST)
-        for at, part in enumerate(np.array_split(np.arange(len(tasks)), rounds)):
-            done = explored(
-                policy,
-                self.goals,
-                self.field.world,
-                [tasks[task] for task in part],
-                words=words[torch.from_numpy(part)],
-                believed=reward.score,
-                temperature=0.5,
-                tries=1,
-                ways=4,
-                share=0.8,
-                least=3,
-                seed=self.seed + 1000 * at,
-            )
-            made.append(done)
-            sources: list[Source] = [self.shown, *(Made(one, 3 / len(made)) for one in made)]
-            policy = self.anew(f"{name}, round {at + 1}", sources)
-        return policy
+        return practised(
+            self.cloned,
+            self.goals,
+            Practice(self.field.world, tasks, words),
+            self.shown,
+            lambda at, sources: self.anew(f"{name}, round {at + 1}", sources),
+            believed=self.told(misaligned=True).eval().score,
+            seed=self.seed,
+        )
 
     def told(self, *, misaligned: bool) -> Reward:
         """What the reward of every arm begins with: the discriminator, alone, of the cloned policy, which does not move."""

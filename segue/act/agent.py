@@ -164,13 +164,15 @@ class Agent:
 
 
 def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
-    """An agent that was saved, for a world in which things have these names (`Graphs.names`). Where all of them were there when
-    it was trained, what is known of them is read with it; otherwise MiniLM is asked.
+    """An agent that was saved, for a world in which things have these names (`Graphs.names`; a grid's are those that it was
+    trained with). Where all of them were there when it was trained, what is known of them is read with it; otherwise MiniLM is
+    asked.
 
     Raises as `artifact.open`, and `InvalidInput` for an agent of houses without names.
     """
     found = artifact.open(folder, kind=KIND)
     meta, tensors = found.meta, {key: torch.from_numpy(one.copy()) for key, one in found.tensors().items()}
+    names = meta["things"] if meta["sees"]["kind"] == "grid" else names
     build = Build(
         Vocabulary((*SPECIAL, *meta["words"])),
         tensors["policy/reader.known"],

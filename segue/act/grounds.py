@@ -24,8 +24,9 @@ from segue.errors import InvalidInput
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """`tasks` are there to practise, where there is a world; `held` are tasks, in other places where the world has places,
-    that choose when to stop. `sees` describes the view (`views.view_of`), `names` the things that can be seen by name."""
+    """`tasks` are there to practise, where there is a world, those that were shown; `unshown` others that nobody showed. `held`
+    are tasks, in other places where the world has places, that choose when to stop. `sees` describes the view
+    (`views.view_of`), `names` the things that can be seen by name."""
 
     world: World[Any] | None
     shown: Demonstrations
@@ -34,6 +35,7 @@ class Ground:
     held: Sequence[Task]
     sees: Mapping[str, Any]
     names: tuple[str, ...] = ()
+    unshown: Sequence[Task] = ()
 
 
 def of_your_own(
@@ -43,9 +45,11 @@ def of_your_own(
     world: Environments | None = None,
     tasks: Sequence[Task] = (),
     held: Sequence[Task] = (),
+    unshown: Sequence[Task] = (),
 ) -> Ground:
     """Your own demonstrations, some of them laid aside to choose by, and your Gymnasium environment where there is one: the
-    agent then practises `tasks` there, and `held` ones choose when to stop. Without it, what is laid aside does.
+    agent then practises `tasks` there, and others that are `unshown` in the demonstrations, and `held` ones choose when to stop.
+    Without it, what is laid aside does.
 
     Fields of whole numbers in the demonstrations are seen as kinds of things, from 0 to the largest that occurs or that the
     environment's space allows; all others as numbers.
@@ -59,7 +63,7 @@ def of_your_own(
     }
     actions = shown.episodes.observations["choices"].shape[1]
     sees = {"kind": "fields", "sizes": sizes, "bounds": bounds, "actions": actions}
-    return Ground(world, shown, tasks, aside, held, sees)
+    return Ground(world, shown, tasks, aside, held, sees, unshown=unshown)
 
 
 def _count(values: NDArray[np.generic]) -> int:
@@ -103,9 +107,15 @@ def of_furnished(*, houses: int = 40, walks: int = 6000, held: int = 10, seed: i
 
 
 def of_babyai(
-    levels: Sequence[str] = ("GoToLocal",), *, demonstrations: int = 1000, held: int = 200, seed: int = 0
+    levels: Sequence[str] = ("GoToLocal",),
+    *,
+    demonstrations: int = 1000,
+    held: int = 200,
+    unshown: int = 0,
+    seed: int = 0,
 ) -> Ground:
-    """BabyAI's levels with demonstrations of its expert; other tasks of the same kind choose when to stop."""
+    """BabyAI's levels with demonstrations of its expert; other tasks of the same kind choose when to stop, and so many more are
+    there to practise, which nobody shows."""
 
     def demonstrated(count: int, split: str) -> tuple[Demonstrations, list[Task]]:
         asked = babyai.tasks(levels, count, split=split, seed=seed)
@@ -114,7 +124,8 @@ def of_babyai(
 
     (shown, done), (aside, apart) = demonstrated(demonstrations, "train"), demonstrated(held, "validation")
     sees = {"kind": "grid", "cells": list(babyai.CELLS), "size": 7, "actions": 7}
-    return Ground(babyai.world(levels), shown, done, aside, apart, sees, babyai.NAMES)
+    more = babyai.tasks(levels, demonstrations + unshown, seed=seed)[demonstrations:] if unshown else []
+    return Ground(babyai.world(levels), shown, done, aside, apart, sees, babyai.NAMES, more)
 
 
 def of_walks(graphs: Graphs, walks: Sequence[Walk], held: Sequence[Walk], *, horizon: int = 10) -> Ground:

@@ -19,6 +19,8 @@ Trials = tuple[World[Any], Sequence[Task], tuple[str, ...]]
 """A world, what is to be done there, and the names of things in it."""
 UNSEEN = 1000
 """Added to a seed, for houses that no agent of that seed has seen."""
+UNSHOWN = 10
+"""Missions to practise for each that is shown, where missions can be had without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def _furnished(choice: Choice) -> Ground:
 
 
 def _babyai(choice: Choice) -> Ground:
-    return grounds.of_babyai(choice.levels, demonstrations=choice.demonstrations or 1000, seed=choice.seed)
+    count = choice.demonstrations or 1000
+    return grounds.of_babyai(choice.levels, demonstrations=count, unshown=UNSHOWN * count, seed=choice.seed)
 
 
 def _try_room_to_room(choice: Choice, file: Path | None, count: int) -> Trials:

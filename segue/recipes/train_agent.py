@@ -26,7 +26,9 @@ from segue.act.inverse import InverseLearning, Practice, RewardLearning, Setting
 from segue.act.judging import OTHERS, Judge
 from segue.act.learner import Learner, Pace
 from segue.act.policy import follow
+from segue.act.practising import practised
 from segue.act.reward import area_under_curve
+from segue.act.world import Task
 from segue.act.worlds.walks import Houses, Walk
 from segue.recipes.new_folder import refuse_existing
 from segue.understand.calibrators import fit_platt
@@ -43,18 +45,21 @@ def unwatched(part: str, update: int, values: Mapping[str, float]) -> None:
 class Plan:
     """How many updates each part learns for, and how the parts are made; `rate` is the highest of cloning.
 
-    Without `naming` there is no generator of goals, without `exploring` no explorer. The `reward` learns alone, then for the
-    updates of `inverse` together with the policy; without these the policy stays as it was cloned. In houses it then compares
-    whole ways for the updates of `comparing`, for an agent that is to think before it walks.
+    Without `naming` there is no generator of goals, without `exploring` no explorer. The `reward` learns alone. Where there are
+    tasks that nobody showed the policy then practises them, in rounds of `practising` updates each. Then reward and policy learn
+    together for the updates of `inverse`; without these the policy stays as it was. In houses the reward then compares whole
+    ways for the updates of `comparing`, for an agent that is to think before it walks.
     """
 
     cloning: int = 900
     naming: int = 800
     exploring: int = 300
     reward: int = 600
+    practising: int = 600
     inverse: int = 600
     comparing: int = 200
     width: int = 128
+    latent: int = 32
     dropout: float = 0.4
     judged: int = 100
     rate: float = 2e-3
@@ -71,6 +76,7 @@ class Plan:
             naming=some(self.naming),
             exploring=some(self.exploring),
             reward=some(self.reward),
+            practising=some(self.practising),
             inverse=some(self.inverse),
             comparing=some(self.comparing),
             judged=max(1, min(self.judged, round(effort * self.judged))),
@@ -98,7 +104,8 @@ def train_agent(
     plan, settings = plan or Plan(), settings or Settings()
     work = out.with_name(out.name + ".training")
     torch.manual_seed(seed)
-    build = Build.of(ground.shown.instructions, ground.sees, ground.names, width=plan.width, dropout=plan.dropout)
+    sizes = {"width": plan.width, "latent": plan.latent, "dropout": plan.dropout}
+    build = Build.of(ground.shown.instructions, ground.sees, ground.names, **sizes)
     words = build.vocabulary.ids(ground.shown.instructions)
     shown = Shown(ground.shown, words)
     policy, goals, explorer = (
@@ -152,7 +159,7 @@ def train_agent(
         pace, explores = Pace(plan.exploring), explorer
         blind, blank = [Made(without_goals(ground.shown))], no_goal(len(aside))
         course("exploring", Cloning(explorer, blind, pace, seed=seed), pace, lambda: likely(explores, blank), LIKELY)
-    practice = _practice(ground, build)
+    practice = _practice(ground, build, ground.tasks)
     networks = begun(policy, temperature=settings.temperature, generator=goals and goals.eval())
 
     def told() -> dict[str, float]:
@@ -172,7 +179,17 @@ def train_agent(
         seed=seed,
     )
     course("reward", alone, pace, told, "area under the curve")
-    learned = cloned
+    learned, untold = cloned, _practice(ground, build, ground.unshown)
+    if plan.practising and goals is not None and untold is not None:
+
+        def round_of(at: int, sources: list[Source]) -> Follower:
+            nonlocal learned
+            policy.load_state_dict(build.follower().state_dict())
+            pace = Pace(plan.practising, rate=plan.rate)
+            learned = course(f"practice {at + 1}", Cloning(policy, sources, pace, batch=64, seed=seed), pace, done, by)
+            return policy
+
+        practised(policy, goals, untold, shown, round_of, believed=networks.reward.eval().score, seed=seed)
     if plan.inverse:
         replay, pace = Replay(60), Pace(plan.inverse, rate=5e-4)
         positives: list[Source] = [shown]
@@ -206,10 +223,10 @@ def train_agent(
     return {"out": str(out), "demonstrations": len(ground.shown), **judged}
 
 
-def _practice(ground: Ground, build: Build) -> Practice | None:
-    if ground.world is None or not len(ground.tasks):
+def _practice(ground: Ground, build: Build, tasks: Sequence[Task]) -> Practice | None:
+    if ground.world is None or not len(tasks):
         return None
-    return Practice(ground.world, ground.tasks, build.vocabulary.ids([task.instruction for task in ground.tasks]))
+    return Practice(ground.world, tasks, build.vocabulary.ids([task.instruction for task in tasks]))
 
 
 def calibrated(judge: Judge, aside: Demonstrations, words: Tensor, *, seed: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from segue import artifact
 from segue.act import agent
 from segue.act.demonstrations import demonstrations
-from segue.act.grounds import Ground, of_furnished, of_your_own
+from segue.act.grounds import Ground, of_babyai, of_furnished, of_your_own
 from segue.cli import main
 from segue.errors import InvalidInput
 from segue.recipes.tensorboard import writing
@@ -145,6 +146,27 @@ def test_your_own_demonstrations_are_enough(tmp_path: Path) -> None:
     assert trained.score(shown.episodes, shown.instructions).shape == (12,)
     with pytest.raises(InvalidInput):
         of_your_own(demonstrations([]), shown)
+
+
+def test_missions_that_nobody_shows_are_practised(tmp_path: Path) -> None:
+    pytest.importorskip("minigrid")
+    missions = of_babyai(("GoToObj",), demonstrations=12, held=4, unshown=16)
+    assert len(missions.unshown) == 16
+    assert not set(map(str, missions.unshown)) & set(map(str, missions.tasks))
+    seen: list[str] = []
+    train_agent(
+        missions,
+        tmp_path / "agent",
+        plan=replace(SHORT, practising=2),
+        progress=False,
+        watch=lambda part, update, values: seen.append(part),
+    )
+    assert {"practice 1", "practice 2"} <= set(seen)
+    tried = run(
+        "evaluate", "agent", "--model", tmp_path / "agent", "--world", "babyai", "--level", "GoToObj", "--count", 4
+    )
+    assert tried.exit_code == 0, tried.output
+    assert agent.load(tmp_path / "agent").caption(missions.aside.episodes)
 
 
 def test_tensorboard_is_written(ground: Ground, tmp_path: Path) -> None:
