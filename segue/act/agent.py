@@ -4,7 +4,7 @@ trajectories."""
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segue import artifact
-from segue.act.deliberating import consider
+from segue.act.deliberating import consider, tried
 from segue.act.episodes import Episodes
 from segue.act.follower import Follower, Reader
 from segue.act.goals import GoalGenerator
@@ -88,17 +88,22 @@ class Agent:
         return follow(self.policy, self.build.vocabulary, world, tasks)
 
     def think(
-        self, world: Houses, tasks: Sequence[Walk], *, known: NDArray[np.bool_] | None = None
+        self, world: World[Any], tasks: Sequence[Task], *, known: NDArray[np.bool_] | None = None
     ) -> tuple[list[Episodes], Measures]:
-        """Carry out tasks in houses by thinking first: of the shortest ways through places that are `known`, bool [places], or
-        all, as long as demonstrations are, each task's is walked that is believed most (`deliberating.consider`)."""
+        """Carry out tasks by thinking first. In houses: of the shortest ways through places that are `known`, bool [places], or
+        all, as long as demonstrations are, each task's is walked that is believed most (`deliberating.consider`). Elsewhere the
+        world is begun anew for several tries, and the one counts that is believed most (`deliberating.tried`)."""
+        words = self.build.vocabulary.ids([task.instruction for task in tasks])
+        judges = self.judge.among_ways
+        if not isinstance(world, Houses):
+            episodes, measures = tried(self.policy, judges, world, tasks, words)
+            return [episodes], measures
         if "edges" not in self.meta:
             raise InvalidInput("This agent does not know how far people go.", fix="train it anew")
         least, most = self.meta["edges"]
-        words = self.build.vocabulary.ids([task.instruction for task in tasks])
-        judges = self.judge.among_ways
-        thought = consider(judges, world.graphs, tasks, words, edges=(least, most), known=known)
-        return [went(world, tasks, [one.best for one in thought])], world.measured()
+        walks = cast(Sequence[Walk], tasks)
+        thought = consider(judges, world.graphs, walks, words, edges=(least, most), known=known)
+        return [went(world, walks, [one.best for one in thought])], world.measured()
 
     def carry_out(self, world: World[Any], task: Task) -> tuple[Episodes, Retraced]:
         """Carry out one task, and go through it again. On one thread: steps as small as these take longer on several."""

@@ -112,7 +112,7 @@ def train(
     help="JSON in Room-to-Room's or REVERIE's format.  [default: unseen ones of the world]",
 )
 @click.option("--count", type=click.IntRange(min=0), default=0, help="Only so many.  [default: all, or some hundreds]")
-@click.option("--think", is_flag=True, help="Compare whole ways on the map before walking.")
+@click.option("--think", is_flag=True, help="Compare before acting: ways on a map, or tries.")
 @seed_option
 @json_option
 def evaluate(
@@ -130,7 +130,8 @@ def evaluate(
     """Measure an agent on instructions: success, SPL, oracle success, metres from the goal; in BabyAI success and steps.
 
     With --think it compares the ways that lead through a house, by its reward and by what it would call them, before it walks
-    the best: through places where it came, in a house that it adapted to; elsewhere it is given the map.
+    the best: through places where it came, in a house that it adapted to; of other houses it is given the map. In BabyAI, where
+    there is no map, it tries each mission eight times, and the try counts that it believes to be what was asked.
 
     \b
     segue evaluate agent --model agent --world houses

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from segue.act.deliberating import consider
+from segue.act.deliberating import consider, tried
 from segue.act.episodes import Batch
 from segue.act.grounds import went
+from segue.act.policy import walk
 from segue.act.worlds.walks import Walk
 from tests.act.conftest import Little
 
@@ -74,3 +75,21 @@ def test_standing_still_is_a_way(little: Little) -> None:
     assert episodes.actions.tolist() == [0]
     with pytest.raises(Exception, match="not joined"):
         went(little.world, [walk], [(walk.start, walk.start)])
+
+
+def test_of_several_tries_the_one_counts_that_is_believed_most(little: Little) -> None:
+    policy, walks, words = little.follower(), little.walks[:12], little.words[:12]
+
+    def north(batch: Batch, words: Tensor) -> Tensor:
+        return (batch.actions[:, 0] == 1).float() - 0.01 * batch.steps.sum(1)
+
+    likeliest = walk(policy.eval(), little.world, walks, words)
+    once, _ = tried(policy, [north], little.world, walks, words, tries=1)
+    np.testing.assert_array_equal(once.actions, likeliest.actions)
+    best, measures = tried(policy, [north], little.world, walks, words, tries=12, temperature=3.0, seed=1)
+    assert (best.batch().actions[:, 0] == 1).mean(dtype=torch.float32) > 0.8
+    again = little.world
+    again.begin(walks)
+    for actions in best.batch().actions.numpy().T:
+        again.step(actions)
+    np.testing.assert_array_equal(again.measured()["success"], measures["success"])

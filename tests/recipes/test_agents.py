@@ -99,7 +99,6 @@ def test_what_is_missing_is_said(model: Path, folder: Path, tmp_path: Path) -> N
         ("train", "agent", "--out", model): "exists already",
         ("evaluate", "agent", "--model", tmp_path, "--world", "r2r", "--data", folder): "no trained part",
         ("evaluate", "agent", "--model", model, "--instructions", folder): "generated",
-        ("evaluate", "agent", "--model", model, "--world", "babyai", "--think"): "has no map",
         ("score", "trajectory", "--model", model, "--trajectories", folder / "R2R_train.json"): "--world r2r",
     }
     for words, message in lines.items():
