@@ -112,7 +112,7 @@ SMOKE: dict[str, list[str]] = {
         *("--arms", "generator", "behavioural cloning", "ours", "ours, self-supervised", "shuffled goals"),
     ],
     "benchmarks.quality.missions": [
-        *("--numbers", "12", "--updates", "0.001", "--tested", "6", "--seeds", "1"),
+        *("--numbers", "12", "--updates", "0.001", "--tested", "6", "--seeds", "1", "--practised", "24"),
     ],
     "benchmarks.quality.ranker": ["--sessions", "60", "--seeds", "1", "--measured", "5"],
     "benchmarks.quality.upgrades": [

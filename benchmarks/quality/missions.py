@@ -90,7 +90,9 @@ def gather(chosen: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, Any]:
     return {"levels": LEVELS, "tested": chosen.tested, "numbers": found}
 
 
-def _row(arms: Mapping[str, Mapping[int, Mapping[str, Any]]], test: str, how: str) -> dict[str, Any]:
+def _row(runs: Mapping[str, Mapping[int, Mapping[str, Any]]], test: str, how: str) -> dict[str, Any]:
+    arms = {arm: {at: run for at, run in of.items() if how in run[test]} for arm, of in runs.items()}
+    arms = {arm: of for arm, of in arms.items() if of}
     row: dict[str, Any] = {
         arm: _shown(bootstrap(lambda mean: mean, _cases(of, sorted(of), test, how))) for arm, of in arms.items()
     }
@@ -124,6 +126,8 @@ def as_table(result: Mapping[str, Any]) -> str:
         for how, tries in (("success", 1), (TRIED, 8)):
             for test, rows in tests.items():
                 row = rows[how]
+                if not row["by seed"]:
+                    continue
                 more = row.get("more")
                 aimed = number == smallest and test != "seen" and more is not None
                 met = ("yes" if more["value"] >= TARGET else "no") if aimed else ""
