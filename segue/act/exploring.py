@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import trange
 
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Episodes
@@ -43,6 +44,7 @@ def explored(
     share: float = 1.0,
     least: int = 2,
     batch: int = 64,
+    progress: bool = False,
 ) -> Examples:
     """Walk from where the tasks begin, whatever they ask, or told the `words` [m, n] of each, and name each walk as is
     `believed` most in so many `ways` (`goals.names`). Kept are those that the explorer ended itself, of at least `least` steps;
@@ -55,7 +57,7 @@ def explored(
     goals.eval()
     tries = tries if believed else 1
     told = no_goal(len(tasks)) if words is None else words
-    for first in range(0, len(tasks), batch):
+    for first in trange(0, len(tasks), batch, desc="practising", unit="batch", disable=None if progress else True):
         some = np.repeat(np.arange(first, min(first + batch, len(tasks))), tries)
         asked, said = [tasks[at] for at in some.tolist()], trimmed(told[torch.from_numpy(some)])
         episodes = walk(explorer, world, asked, said, generator=noise, temperature=temperature)

@@ -31,6 +31,7 @@ def practised(
     believed: Believed,
     rounds: int = 2,
     seed: int = 0,
+    progress: bool = False,
 ) -> Follower:
     """The policy of the last round. Each round has its share of the tasks; `begin` trains the policy of a round, 0, 1, …, on
     examples of these sources."""
@@ -49,6 +50,7 @@ def practised(
             share=0.8,
             least=3,
             seed=seed + 1000 * at,
+            progress=progress,
         )
         made.append(done)
         policy = begin(at, [shown, *(Made(one, MADE / len(made)) for one in made)])

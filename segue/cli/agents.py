@@ -10,7 +10,7 @@ import click
 from segue.cli.common import json_option, print_json
 from segue.recipes.agent_worlds import WORLDS, Choice, ground
 from segue.recipes.tensorboard import writing
-from segue.recipes.train_agent import Plan, train_agent, unwatched
+from segue.recipes.train_agent import plan_for, train_agent, unwatched
 from segue.recipes.use_agent import adapt_agent, caption_trajectories, evaluate_agent, score_trajectories
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -73,8 +73,9 @@ def train(
     """Train an agent that follows instructions, from demonstrations with instructions alone: no reward is given.
 
     It clones the demonstrations, learns to name trajectories and to walk without a goal, learns a reward, and then reward and
-    policy together, by inverse reinforcement learning with language goals. What comes out acts, says how far a trajectory did
-    what was asked, and puts trajectories into words. Stopped, the same command goes on from OUT.training.
+    policy together, by inverse reinforcement learning with language goals; in BabyAI it practises missions that nobody shows, and
+    names in hindsight what it did. What comes out acts, says how far a trajectory did what was asked, and puts trajectories into
+    words. Stopped, the same command goes on from OUT.training.
 
     \b
     segue train agent --world houses --out agent --effort 0.2
@@ -86,7 +87,7 @@ def train(
         result = train_agent(
             ground(choice),
             out,
-            plan=Plan().scaled(effort),
+            plan=plan_for(world).scaled(effort),
             about=choice.described(),
             seed=seed,
             progress=not as_json,
@@ -98,7 +99,7 @@ def train(
     cloned, learned, reward = result["cloned"], result["learned"], result["reward"]
     click.echo(f"{result['demonstrations']:,} demonstrations; on what was held out:")
     click.echo(f"  success, cloned:                    {cloned['success']:.1%}")
-    click.echo(f"  success, by inverse learning:       {learned['success']:.1%}")
+    click.echo(f"  success, learned:                   {learned['success']:.1%}")
     click.echo(f"  right instruction above wrong one:  {reward['right above wrong']:.1%} of trajectories")
     click.echo(f"The agent is in {out}.")
 

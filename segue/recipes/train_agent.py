@@ -83,6 +83,14 @@ class Plan:
         )
 
 
+def plan_for(world: str) -> Plan:
+    """What is known to do well in a world: in BabyAI, where missions can be had without end, practice in place of inverse
+    learning of the policy (`benchmarks/quality/missions.py`)."""
+    if world == "babyai":
+        return Plan(cloning=300, naming=400, exploring=250, reward=200, inverse=0, latent=8, dropout=0.3)
+    return Plan()
+
+
 def train_agent(
     ground: Ground,
     out: Path,
@@ -189,7 +197,8 @@ def train_agent(
             learned = course(f"practice {at + 1}", Cloning(policy, sources, pace, batch=64, seed=seed), pace, done, by)
             return policy
 
-        practised(policy, goals, untold, shown, round_of, believed=networks.reward.eval().score, seed=seed)
+        believes = networks.reward.eval().score
+        practised(policy, goals, untold, shown, round_of, believed=believes, seed=seed, progress=progress)
     if plan.inverse:
         replay, pace = Replay(60), Pace(plan.inverse, rate=5e-4)
         positives: list[Source] = [shown]
