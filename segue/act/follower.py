@@ -81,7 +81,8 @@ class Followed:
 
 
 class Follower(nn.Module):
-    """Reader, view and memory: two recurrent blocks, each followed by a look at the words, then a look for each action."""
+    """Reader, view and memory: two recurrent blocks, each followed by a look at the words and, where a scene has parts, at these,
+    the rather the more they are what the words mean; then a look for each action."""
 
     def __init__(
         self, reader: Reader, view: View, *, width: int = 128, blocks: int = 2, outputs: int = 1, dropout: float = 0.3
@@ -192,7 +193,7 @@ class Look(nn.Module):
         met: Tensor | None = None,
         also: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Asked [..., q, d'], parts [..., k, e], of which those are looked at that are `there`, bool [..., k], and the rather the
+        """Asked [..., q, d'], parts [..., k, e], of which those are looked at that are `there`, bool [..., k], or the rather the
         more they are `met`, [..., k, 2], by what is asked for now and at all → what is seen [..., q, d], and the mean that each
         head sees of what is `also` there, [..., k, m] → [..., q, h, m]."""
         queries = self.asks(asked).unflatten(-1, (-1, parts.shape[-1]))
