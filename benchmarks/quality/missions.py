@@ -153,12 +153,14 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
         for offset, arm, colour in ((-0.2, CLONING, "tab:grey"), (0.2, OURS, "tab:blue")):
             for how, wide, pale in ((TRIED, 0.38, 0.35), ("success", 0.3, 1.0)):
                 there = [(at, row) for at, test in enumerate(TESTS) if (row := tests[test][how].get(arm))]
+                if not there:
+                    continue
                 places, heights = [at + offset for at, _ in there], [100 * row["value"] for _, row in there]
                 label = f"{arm}{', of eight tries' if how == TRIED else ''}"
                 panel.bar(places, heights, wide, color=colour, alpha=pale, label=label)
         panel.set(title=f"{int(number):,} demonstrations", xticks=range(len(TESTS)), xticklabels=TESTS)
     panels[0][0].set_ylabel("missions done, %")
-    panels[0][0].legend()
+    panels[0][0].legend(loc="lower left", bbox_to_anchor=(0, 1.08), ncols=2, frameon=False)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
