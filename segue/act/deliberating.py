@@ -102,9 +102,9 @@ def tried(
 
 def _believed(judges: Sequence[Believed], episodes: Episodes, words: Tensor) -> NDArray[np.float64]:
     """What the judges believe of each episode together, [n]; those of like lengths at once."""
-    found, order = np.empty(len(episodes)), np.argsort(episodes.lengths, kind="stable")
+    found = np.empty(len(episodes))
     with torch.inference_mode():
-        for part in np.array_split(order, max(1, -(-len(order) // 128))):
+        for part in episodes.alike(max(1, -(-len(episodes) // 128))):
             batch, said = episodes.batch(part), trimmed(words[torch.from_numpy(part)])
             found[part] = sum(judge(batch, said).double().numpy() for judge in judges)
     return found

@@ -56,6 +56,10 @@ class Episodes:
             self.ended[chosen],
         )
 
+    def alike(self, parts: int) -> list[NDArray[np.int64]]:
+        """The numbers of the episodes in so many parts, those of like lengths together, so that little is padded."""
+        return np.array_split(np.argsort(self.lengths, kind="stable"), parts)
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """All of it by name, to keep; `of_arrays` is the inverse."""
         seen = {f"observations/{name}": values for name, values in self.observations.items()}

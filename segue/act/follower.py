@@ -176,13 +176,17 @@ class Follower(nn.Module):
         return values
 
 
+HEADS = 4
+"""In how many places at once one looks."""
+
+
 class Look(nn.Module):
     """Looks at parts of what is seen, in several places at once; all heads share the parts as keys and values (Shazeer, 2019)."""
 
-    def __init__(self, asked: int, parts: int, *, width: int, heads: int = 4) -> None:
+    def __init__(self, asked: int, parts: int, *, width: int) -> None:
         super().__init__()
-        self.asks, self.says = nn.Linear(asked, heads * parts), nn.Linear(heads * parts, width)
-        self.meets = nn.Parameter(torch.tensor([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [4.0, 4.0]])[:heads])
+        self.asks, self.says = nn.Linear(asked, HEADS * parts), nn.Linear(HEADS * parts, width)
+        self.meets = nn.Parameter(torch.tensor([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [4.0, 4.0]]))
 
     def forward(
         self,

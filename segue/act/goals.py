@@ -19,7 +19,7 @@ from tqdm import tqdm
 from segue.act.demonstrations import Demonstrations
 from segue.act.episodes import Batch, Episodes, of_actions
 from segue.act.examples import Source, drawn, padded, together, trimmed
-from segue.act.follower import Look, Reader, read_both_ways
+from segue.act.follower import HEADS, Look, Reader, read_both_ways
 from segue.act.language import BEGIN, END, PADDING, UNKNOWN
 from segue.act.learner import Learner, Pace
 from segue.act.views import View
@@ -77,7 +77,7 @@ class GoalGenerator(nn.Module):
         self.asks = nn.Linear(width, width)
         self.when = nn.Linear(width, view.parts) if view.parts else None
         self.looks = Look(width, view.parts, width=width) if view.parts else None
-        self.reads = nn.Linear(width, 4) if view.parts else None
+        self.reads = nn.Linear(width, HEADS) if view.parts else None
         self.says = nn.Linear(2 * width, width)
         self.bias = nn.Parameter(torch.zeros(len(reader.known)))
         self.dropout = nn.Dropout(dropout)
@@ -277,10 +277,9 @@ def names(
     Fried, Andreas and Klein, NAACL 2018.
     """
     ways = ways if believed else 1
-    alike = np.argsort(episodes.lengths, kind="stable")
-    parts = np.array_split(alike, max(1, len(alike) * ways // 512))
+    parts = episodes.alike(max(1, len(episodes) * ways // 512))
     found = [_said(goals, episodes[part], None, believed, ways, 1, temperature, generator) for part in parts]
-    back = torch.from_numpy(np.argsort(alike))
+    back = torch.from_numpy(np.argsort(np.concatenate(parts)))
     return padded([said[:, 0] for said, _ in found])[back], torch.cat([belief[:, 0] for _, belief in found])[back]
 
 

@@ -14,7 +14,7 @@ from segue.act.demonstrations import Demonstrations, recorded
 from segue.act.episodes import Episodes
 from segue.act.world import Task, World
 from segue.act.worlds import babyai, room_to_room
-from segue.act.worlds.environments import Environments
+from segue.act.worlds.environments import Environments, Reset
 from segue.act.worlds.furnished.houses import furnished
 from segue.act.worlds.furnished.instructions import walks_in
 from segue.act.worlds.graphs import Graphs
@@ -117,15 +117,15 @@ def of_babyai(
     """BabyAI's levels with demonstrations of its expert; other tasks of the same kind choose when to stop, and so many more are
     there to practise, which nobody shows."""
 
-    def demonstrated(count: int, split: str) -> tuple[Demonstrations, list[Task]]:
-        asked = babyai.tasks(levels, count, split=split, seed=seed)
+    def demonstrated(asked: Sequence[Reset]) -> tuple[Demonstrations, list[Task]]:
         shown, failed = babyai.demonstrated(asked)
         return shown, [task for task in asked if task not in failed]
 
-    (shown, done), (aside, apart) = demonstrated(demonstrations, "train"), demonstrated(held, "validation")
+    every = babyai.tasks(levels, demonstrations + unshown, seed=seed)
+    shown, done = demonstrated(every[:demonstrations])
+    aside, apart = demonstrated(babyai.tasks(levels, held, split="validation", seed=seed))
     sees = {"kind": "grid", "cells": list(babyai.CELLS), "size": 7, "actions": 7}
-    more = babyai.tasks(levels, demonstrations + unshown, seed=seed)[demonstrations:] if unshown else []
-    return Ground(babyai.world(levels), shown, done, aside, apart, sees, babyai.NAMES, more)
+    return Ground(babyai.world(levels), shown, done, aside, apart, sees, babyai.NAMES, every[demonstrations:])
 
 
 def of_walks(graphs: Graphs, walks: Sequence[Walk], held: Sequence[Walk], *, horizon: int = 10) -> Ground:

@@ -30,10 +30,16 @@ def evaluate_agent(
     """Every measure of the world, its mean over the tasks and the 95 % interval of that.
 
     An agent that is to `think` compares whole ways on the map: in a house that it adapted to, through places where it came; of
-    others it is given the map. In worlds without a map it compares tries.
+    others it is given the map. In worlds without a map it compares tries. Raises `InvalidInput` for an agent of another kind of
+    world.
     """
     world, tasks, names = trials(choice, instructions, count)
     one = agent.load(model, names=names)
+    if (one.build.sees["kind"] == "houses") != isinstance(world, Houses):
+        raise InvalidInput(
+            f"This agent sees the world as {one.build.sees['kind']}, and {choice.world} is not seen so.",
+            fix="name the world that it was trained in, by --world",
+        )
     if think:
         known = _known(one, world.graphs) if isinstance(world, Houses) else None
         measures = one.think(world, tasks, known=known)[1]

@@ -99,6 +99,7 @@ def test_what_is_missing_is_said(model: Path, folder: Path, tmp_path: Path) -> N
         ("train", "agent", "--out", model): "exists already",
         ("evaluate", "agent", "--model", tmp_path, "--world", "r2r", "--data", folder): "no trained part",
         ("evaluate", "agent", "--model", model, "--instructions", folder): "generated",
+        ("evaluate", "agent", "--model", model, "--world", "babyai", "--think"): "sees the world as houses",
         ("score", "trajectory", "--model", model, "--trajectories", folder / "R2R_train.json"): "--world r2r",
     }
     for words, message in lines.items():
@@ -161,10 +162,10 @@ def test_missions_that_nobody_shows_are_practised(tmp_path: Path) -> None:
         watch=lambda part, update, values: seen.append(part),
     )
     assert {"practice 1", "practice 2"} <= set(seen)
-    tried = run(
-        "evaluate", "agent", "--model", tmp_path / "agent", "--world", "babyai", "--level", "GoToObj", "--count", 4
-    )
-    assert tried.exit_code == 0, tried.output
+    asked = "evaluate", "agent", "--model", tmp_path / "agent", "--world", "babyai", "--level", "GoToObj", "--count", 4
+    for more in ((), ("--think",)):
+        tried = run(*asked, *more)
+        assert tried.exit_code == 0, tried.output
     assert agent.load(tmp_path / "agent").caption(missions.aside.episodes)
 
 
