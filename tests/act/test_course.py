@@ -128,7 +128,7 @@ def test_what_was_asked_is_done_named_anew_and_the_most_believed_is_kept(little:
     first = likeliest.actions[0]
 
     def goes_that_way(batch: Batch, said: Tensor) -> Tensor:
-        return (batch.actions[:, 0] == first).float() - torch.arange(len(said)) / 1000
+        return torch.eq(batch.actions[:, 0], first).float() - torch.arange(len(said)) / 1000
 
     half = explored(
         policy.policy,

@@ -77,12 +77,14 @@ def test_a_cell_matches_a_word_as_the_mean_of_what_its_numbers_are_called_does()
     )
     image = torch.tensor([[[[[1, 2, 0], [0, 1, 1]], [[3, 0, 1], [2, 2, 0]]]]])
     said = torch.tensor([[4, 6, 0]])
-    found, nearest = view.parts_match({"image": image}, said)
+    matched = view.parts_match({"image": image}, said)
+    assert matched is not None
+    found, nearest = matched
     assert found.shape == (1, 1, 4, 3)
     for cell, called in enumerate([[1, 6], [5], [3, 4], [2, 6]]):
         for at, word in enumerate(said[0].tolist()):
             cosines = [torch.cosine_similarity(names[one], words[word], dim=0) for one in called]
-            assert found[0, 0, cell, at].item() == pytest.approx(sum(cosines).item() / len(called), abs=1e-5)
+            assert found[0, 0, cell, at].item() == pytest.approx(torch.stack(cosines).mean().item(), abs=1e-5)
         most = [max(torch.cosine_similarity(names[one], words[word], dim=0) for word in (4, 6)) for one in called]
         assert nearest[0, 0, cell].item() == pytest.approx(
             sum(max(one, torch.tensor(0.0)) for one in most) / len(called)
