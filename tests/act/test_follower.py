@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from segue.act.episodes import stacked
+from segue.act.follower import read_both_ways
 from segue.act.language import PADDING, Vocabulary
 from segue.act.policy import follow, log_probabilities, walk
 from tests.act.conftest import Little
@@ -41,6 +44,18 @@ def test_step_by_step_equals_the_whole(little: Little) -> None:
         going = batch.steps[:, step]
         torch.testing.assert_close(followed.values[going, 0], whole.values[going, step])
         memory = policy.remember(followed, batch.actions[:, step])
+
+
+def test_both_ways_are_read_as_by_packed_sequences() -> None:
+    torch.manual_seed(0)
+    network, vectors, lengths = nn.GRU(5, 3, batch_first=True, bidirectional=True), torch.randn(4, 7, 5), [7, 1, 4, 6]
+    there = torch.arange(7) < torch.tensor(lengths)[:, None]
+    packed = pack_padded_sequence(vectors, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(network(packed)[0], batch_first=True)
+    found = read_both_ways(network, vectors, there)
+    torch.testing.assert_close(found, expected)
+    grads = [torch.autograd.grad(one.square().sum(), list(network.parameters())) for one in (found, expected)]
+    torch.testing.assert_close(*grads)
 
 
 def test_probabilities_are_of_what_can_be_taken() -> None:
