@@ -108,7 +108,7 @@ SMOKE: dict[str, list[str]] = {
         *("--tasks", "intents, other encoder", "characters", "--seeds", "1", "--most", "10", "--steps", "1"),
     ],
     "benchmarks.quality.instructions": [
-        *("--houses", "3", "--updates", "0.001", "--most", "6", "--explored", "30", "--seeds", "1"),
+        *("--houses", "3", "--updates", "0.001", "--most", "6", "--explored", "30", "--ways", "40", "--seeds", "1"),
         *("--arms", "generator", "behavioural cloning", "ours", "ours, self-supervised", "shuffled goals"),
     ],
     "benchmarks.quality.missions": [

@@ -1,6 +1,6 @@
 """Agents for the benchmark `instructions`: what all arms begin with, and each arm's own learner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,11 +13,12 @@ from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from segue.act.adapting import Adapting
+from segue.act.adapting import adapting
 from segue.act.agent import Build
 from segue.act.cloning import Cloning, believed_by
 from segue.act.comparing import Comparing
 from segue.act.course import Course, train
+from segue.act.demonstrations import Demonstrations
 from segue.act.examples import (
     Examples,
     Made,
@@ -58,7 +59,7 @@ class Lengths:
     exploring: int = 400
     alone: int = 600
     together: int = 400
-    adapting: int = 400
+    adapting: int = 1200
     practising: int = 900
     comparing: int = 200
     planning: int = 1500
@@ -264,16 +265,15 @@ class Seed:
 
     def rephrased(self, generator: str, share: float) -> Rephrased:
         """Goals in four other wordings: of every demonstration, or of as many as come up at all."""
-        file = self.folder / f"rephrasings by {generator}.safetensors"
         shown, most = self.field.ground.shown, self.lengths.together * self.lengths.each // 2
         drawn = np.random.default_rng(self.seed).permutation(len(shown)) if most < len(shown) else np.arange(len(shown))
         some, words = shown[drawn[:most]], self.field.words[torch.from_numpy(drawn[:most])]
-        if not file.exists():
+
+        def said() -> Tensor:
             goals = self.plain if generator == "plain" else self.goals
-            said = rephrasings(goals, some, words, seed=self.seed, believed=believed_by(self.cloned))
-            file.parent.mkdir(parents=True, exist_ok=True)
-            save_file({"words": said.contiguous()}, file)
-        return Rephrased(some, load_file(file)["words"], share)
+            return rephrasings(goals, some, words, seed=self.seed, believed=believed_by(self.cloned))
+
+        return Rephrased(some, self.kept(f"rephrasings by {generator}", said), share)
 
     def relabelled(self, count: int) -> Examples:
         """What the cloned policy does on its training tasks, by the generator's names: for cloning with a generator."""
@@ -283,24 +283,24 @@ class Seed:
         episodes = walk(self.cloned, self.field.world, tasks, trimmed(words), generator=noise)
         return Examples(episodes, names(self.goals, episodes, believed=believed_by(self.cloned), generator=noise)[0])
 
-    def adapted(self, name: str, begins: Follower, made: Examples | None) -> Follower:
-        """A policy that learns what was made, where nothing was its demonstrations once more, and keeps to what it did before on
-        these."""
-        policy, lengths = deepcopy(begins), self.lengths
-        learner = Adapting(
-            policy,
-            [Made(made) if made else self.shown],
-            self.shown,
-            Pace(lengths.adapting, rate=3e-4, warmup=20),
-            batch=lengths.batch // 2,
-            seed=self.seed,
-        )
-        self._taught(name, learner, lengths.adapting, None)
+    def adapted(self, name: str, shown: Demonstrations, made: Examples | None, *, remembers: int = 0) -> Follower:
+        """A policy that begins anew on what was made and what was shown, or on that alone, and remembers so many places."""
+        policy, updates = self._new(remembers), self.lengths.adapting
+        learner = adapting(policy, Shown(shown, self.field.words), made, updates=updates, seed=self.seed)
+        self._taught(f"{name}, anew", learner, updates, None)
         return policy.eval()
 
-    def _new(self) -> Follower:
+    def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Words that take long to find, from the time before where they were found once."""
+        file = self.folder / f"{name}.safetensors"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_file({"words": make().contiguous()}, file)
+        return load_file(file)["words"]
+
+    def _new(self, remembers: int = 0) -> Follower:
         torch.manual_seed(self.seed)
-        return self.build.follower()
+        return self.build.follower(remembers=remembers)
 
     def _generator(self, name: str, latent: int | None) -> GoalGenerator:
         torch.manual_seed(self.seed)

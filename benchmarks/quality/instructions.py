@@ -5,14 +5,15 @@ often does an agent stop within 3 m of the goal in houses that it knows (val_see
 (val_unseen)? Arms, all begun from one cloned policy a seed and moved for equally many updates: behavioural cloning; cloning
 with a generator (its rephrasings, and its names of what the cloned policy did); adversarial inverse learning with goals; the
 same with a deterministic hindsight generator; ours (misaligned goals, rephrasing, relabelling, a variational generator of whose
-names the reward chooses), and ours without each of these. Self-supervision: ours goes on from ways in the unseen houses, on the
-map of where its explorer came, named by the generator, without any instruction of these; controls: extra training, ways in
-*seen* houses, *shuffled* goals in the unseen ones; the explorer's own walks in place of the map; and no explorer, the map
-given. On a map: agents that know the ways of a house (given, or where the explorer came) think before they walk
-(`segue.act.deliberating`), each judging by all that it has: the cloned policy's likelihood, alone and beside a plain generator
-(Fried et al., 2018); each arm's reward and generator; ours by one of them alone, and ours whose reward has compared whole ways
-in the houses that it was learned in (`segue.act.comparing`); and a reward without memory, planned with (Fu et al., 2019). With
---all-houses cloning, ours and these.
+names the reward chooses), and ours without each of these. Self-supervision: a policy that remembers places begins anew, on the
+demonstrations and on ways in the unseen houses, on the map of where our explorer came, by the names that our generator says
+and our reward chooses, without any instruction of these; controls, as long and anew: extra training (the demonstrations
+alone), ways in *seen* houses, *shuffled* goals in the unseen ones, no memory; names of a plain generator, that nobody chose;
+the explorer's own walks in place of the map; and no explorer, the map given. On a map: agents that know the ways of a house
+(given, or where the explorer came) think before they walk (`segue.act.deliberating`), each judging by all that it has: the
+cloned policy's likelihood, alone and beside a plain generator (Fried et al., 2018); each arm's reward and generator; ours by one
+of them alone, and ours whose reward has compared whole ways in the houses that it was learned in (`segue.act.comparing`); and a
+reward without memory, planned with (Fu et al., 2019). With --all-houses cloning, ours and these.
 Chosen on: six *training* houses that are held out choose when to stop and chose every setting; val_unseen chooses nothing.
 Reward: the area under the ROC curve of the true instruction against one of another path of the same house, for the same walk,
 unseen houses, alone and beside the generator (`segue.act.judging`); against the cloned policy's likelihood. Generator:
@@ -47,12 +48,12 @@ from segue.act.cloning import believed_by
 from segue.act.deliberating import Considered, consider
 from segue.act.episodes import few
 from segue.act.examples import Examples, Made, Source
-from segue.act.exploring import explored, shuffled
+from segue.act.exploring import explored, named, shuffled
 from segue.act.follower import Follower
 from segue.act.goals import Believed, GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
 from segue.act.judging import OTHERS, Judge, by_name
-from segue.act.mapping import Way, named_ways, visited
+from segue.act.mapping import Way, noted, remembered, visited, ways_among
 from segue.act.planning import plan
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
@@ -64,7 +65,15 @@ Job = tuple[str, int]
 CLONING, WITH_GENERATOR, GENERATOR = "behavioural cloning", "cloning with a generator", "generator"
 BASELINES = (CLONING, "adversarial, goals", "adversarial, hindsight")
 OURS, ADAPTED = "ours", "ours, self-supervised"
-CONTROLS = ("extra training", "ways in seen houses", "shuffled goals", "the explorer's own walks", "the map given")
+CONTROLS = (
+    "extra training",
+    "ways in seen houses",
+    "shuffled goals",
+    "no memory of places",
+    "a plain generator's names",
+    "the explorer's own walks",
+    "the map given",
+)
 MAP = "on the map"
 OURS_THERE, EXPLORED = "ours, on the map", "ours, on the explorer's map"
 COMPARED = "ours, compared, on the explorer's map"
@@ -106,7 +115,10 @@ def one_run(job: Job, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
         judge = Judge(seed.inverse(OURS, INVERSE[OURS])[1], seed.goals, others)
         judged = _told_apart(field, {"reward and generator": judge.score, "likelihood": believed_by(seed.cloned)})
         return judged, ", ".join(f"{name} {value:.3f}" for name, value in judged.items())
-    policy, reward = _arm(arm, field, seed, chosen)
+    if arm in (ADAPTED, *CONTROLS):
+        (policy, field), reward = _adapted(arm, field, seed, chosen), None
+    else:
+        policy, reward = _arm(arm, field, seed, chosen)
     result: dict[str, Any] = field.judged(policy)
     if reward is not None:
         result["reward"] = _told_apart(field, {"reward": reward.score, "likelihood": believed_by(seed.cloned)})
@@ -121,29 +133,54 @@ def _arm(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> tupl
         made = Made(seed.relabelled(chosen.explored), 0.5)
         sources: list[Source] = [seed.shown, seed.rephrased("variational", 0.5), made]
         return seed.continued(arm, sources), None
-    if arm in INVERSE:
-        return seed.inverse(arm, INVERSE[arm])
-    begins, reward = seed.inverse(OURS, INVERSE[OURS])
-    return seed.adapted(arm, begins, _made(arm, field, seed, reward, chosen.explored)), None
+    return seed.inverse(arm, INVERSE[arm])
 
 
-def _made(arm: str, field: Field, seed: Seed, reward: Reward, count: int) -> Examples | None:
-    """What the policy goes on with beside its demonstrations; nothing of the unseen houses but their graphs is looked at."""
+def _adapted(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> tuple[Follower, Field]:
+    """The policy of an arm of self-supervision, and the field with what it remembers; nothing of the unseen houses but their
+    graphs is looked at."""
+    graphs, tasks = _graphs(field), cast(Sequence[Walk], field.ground.tasks)
     if arm == "extra training":
-        return None
-    graphs = _graphs(field)
-    walks = _walks(field, "seen") if arm == "ways in seen houses" else _walks(field, "unseen")
+        return seed.adapted(arm, field.ground.shown, None), field
+    walks = _walks(field, "seen" if arm == "ways in seen houses" else "unseen")
     houses = np.unique(graphs.house[[walk.start for walk in walks]])
-    starts = anywhere(graphs, houses, count, _chance(seed))
-    if arm == "the explorer's own walks":
-        return explored(seed.explorer, seed.goals, field.world, starts, believed=reward.score, seed=seed.seed)
     if arm == "the map given":
         been = np.flatnonzero(np.isin(graphs.house, houses))
     else:
+        starts = anywhere(graphs, houses, chosen.explored, _chance(seed))
         been = visited(seed.explorer, _houses(field.ground), starts, seed=seed.seed)
-    shown = field.ground.shown
-    made = named_ways(seed.goals, graphs, been, count, shown=shown, believed=reward.score, seed=seed.seed)
-    return shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
+    numbers = None if arm == "no memory of places" else remembered(graphs, noted(graphs, been))
+    world = Houses(graphs, remembered=numbers)
+    if arm == "the explorer's own walks":
+        made = _own_walks(world, seed, anywhere(graphs, houses, chosen.ways, _chance(seed)))
+    else:
+        made = _ways(arm, world, seed, been, chosen.ways)
+    made = shuffled(made, seed=seed.seed) if arm == "shuffled goals" else made
+    shown = along(graphs, tasks, remembered=numbers)
+    policy = seed.adapted(arm, shown, made, remembers=0 if numbers is None else len(been))
+    return policy, replace(field, ground=replace(field.ground, world=world))
+
+
+def _ways(arm: str, world: Houses, seed: Seed, been: NDArray[np.int64], count: int) -> Examples:
+    """So many ways among places, by the names that our reward believes most; where the ways are the same, so are the names."""
+    edges = seed.field.ground.shown.edges
+    walks = ways_among(world.graphs, been, count, edges=edges, random=_chance(seed))
+    walked = along(world.graphs, walks, remembered=world.remembered)
+    episodes, reward = walked.episodes[walked.shown], seed.inverse(OURS, INVERSE[OURS])[1]
+    apart = "ways in seen houses", "the map given", "a plain generator's names"
+
+    def words() -> torch.Tensor:
+        if arm == "a plain generator's names":
+            return named(seed.plain, episodes, seed=seed.seed).words
+        return named(seed.goals, episodes, believed=reward.score, seed=seed.seed).words
+
+    return Examples(episodes, seed.kept(f"named for {arm if arm in apart else ADAPTED}", words))
+
+
+def _own_walks(world: Houses, seed: Seed, starts: Sequence[Walk]) -> Examples:
+    """What the explorer walked, by the names that our reward believes most."""
+    reward = seed.inverse(OURS, INVERSE[OURS])[1]
+    return explored(seed.explorer, seed.goals, world, starts, believed=reward.score, tries=1, seed=seed.seed)
 
 
 def _there(
@@ -441,11 +478,12 @@ def main() -> None:
     options.add_argument("--houses", type=int, default=15, help="to learn in")
     options.add_argument("--all-houses", action="store_true", help="learn in all training houses but six")
     options.add_argument("--explored", type=int, default=2000, help="walks of its own")
+    options.add_argument("--ways", type=int, default=12_000, help="that an agent names in new houses")
     options.add_argument("--updates", type=float, default=1.0, help="times the updates of every part")
     options.add_argument("--most", type=int, help="instructions of each set that is tested on  [all]")
     chosen = options.parse_args()
     chosen.lengths = Lengths().scaled(chosen.updates)
-    arms = chosen.arms or ((GENERATOR, CLONING, OURS, MAP, COMPARED, JUDGE) if chosen.all_houses else ARMS)
+    arms = chosen.arms or ((GENERATOR, CLONING, OURS, ADAPTED, MAP, COMPARED, JUDGE) if chosen.all_houses else ARMS)
     jobs = [(arm, number) for number in range(chosen.seeds) for arm in arms]
     run_all(jobs, one_run, run_file, chosen)
     name = "instructions_all_houses" if chosen.all_houses else "instructions"

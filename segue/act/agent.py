@@ -20,6 +20,7 @@ from segue.act.grounds import went
 from segue.act.judging import Judge
 from segue.act.language import SPECIAL, Vocabulary, known_vectors
 from segue.act.learner import restore, weights
+from segue.act.mapping import remembered
 from segue.act.policy import follow
 from segue.act.retraced import Retraced, retraced
 from segue.act.reward import Reward
@@ -30,6 +31,7 @@ from segue.encode.pretrained import TorchEncoder, minilm
 from segue.errors import InvalidInput
 
 KIND = "agent"
+_MEMORY = "policy/view.memory.weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,10 @@ class Build:
         known = known_vectors(vocabulary.words, encoder)
         return cls(vocabulary, known, dict(sees), _names(names, encoder), tuple(names), **sizes)
 
-    def follower(self) -> Follower:
-        """A policy, explorer, reward or critic, untrained."""
-        view = view_of(self.sees, self.known, self.names, width=self.width, dropout=self.dropout)
+    def follower(self, *, remembers: int = 0) -> Follower:
+        """A policy, explorer, reward or critic, untrained; in houses one that `remembers` so many places."""
+        sees = {**self.sees, "remembers": remembers} if remembers else self.sees
+        view = view_of(sees, self.known, self.names, width=self.width, dropout=self.dropout)
         return Follower(self._reader(), view, width=self.width, dropout=self.dropout)
 
     def generator(self, *, latent: int | None = None) -> GoalGenerator:
@@ -84,8 +87,17 @@ class Agent:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def act(self, world: World[Any], tasks: Sequence[Task]) -> tuple[list[Episodes], Measures]:
-        """Carry out tasks by what is likeliest at each step: → episodes in batches, and each measure of the world, [n]."""
+        """Carry out tasks by what is likeliest at each step: → episodes in batches, and each measure of the world, [n]. In houses
+        the walkers have this agent's memory."""
+        if isinstance(world, Houses):
+            world.remembered = remembered(world.graphs, self.knows) if self.knows else None
         return follow(self.policy, self.build.vocabulary, world, tasks)
+
+    @property
+    def knows(self) -> Mapping[str, Sequence[str]]:
+        """House → the names of places in it where this agent came about by itself."""
+        found: Mapping[str, Sequence[str]] = self.meta.get("knows", {})
+        return found
 
     def think(
         self, world: World[Any], tasks: Sequence[Task], *, known: NDArray[np.bool_] | None = None
@@ -189,8 +201,9 @@ def load(folder: Path | str, *, names: Sequence[str] = ()) -> Agent:
         dropout=meta["dropout"],
     )
 
+    places = len(tensors[_MEMORY]) - 1 if _MEMORY in tensors else 0
     make: dict[str, Callable[[], nn.Module]] = {
-        "policy": build.follower,
+        "policy": lambda: build.follower(remembers=places),
         "reward": lambda: Reward(build.follower()),
         "goals": build.generator,
         "explorer": build.follower,

@@ -79,12 +79,18 @@ def explored(
 
 
 def named(
-    goals: GoalGenerator, episodes: Episodes, *, believed: Believed | None = None, seed: int = 0, batch: int = 64
+    goals: GoalGenerator,
+    episodes: Episodes,
+    *,
+    believed: Believed | None = None,
+    seed: int = 0,
+    batch: int = 512,
+    progress: bool = False,
 ) -> Examples:
     """Every episode by the name that is `believed` most (`goals.names`), a batch at a time."""
-    noise, rows = torch.Generator().manual_seed(seed), np.arange(len(episodes))
-    some = [episodes[rows[first : first + batch]] for first in range(0, len(rows), batch)]
-    said = [names(goals, one, believed=believed, generator=noise)[0] for one in some]
+    noise, rows, said = torch.Generator().manual_seed(seed), np.arange(len(episodes)), list[Tensor]()
+    for first in trange(0, len(rows), batch, desc="naming", unit="batch", disable=None if progress else True):
+        said.append(names(goals, episodes[rows[first : first + batch]], believed=believed, generator=noise)[0])
     return Examples(episodes, padded(said))
 
 

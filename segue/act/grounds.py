@@ -134,12 +134,13 @@ def of_walks(graphs: Graphs, walks: Sequence[Walk], held: Sequence[Walk], *, hor
     return Ground(world, along(graphs, walks), walks, along(graphs, held), held, {"kind": "houses"}, graphs.names)
 
 
-def along(graphs: Graphs, walks: Sequence[Walk]) -> Demonstrations:
-    """Walks along the paths that were meant, and their instructions; those of one path share its episode."""
+def along(graphs: Graphs, walks: Sequence[Walk], *, remembered: NDArray[np.int64] | None = None) -> Demonstrations:
+    """Walks along the paths that were meant, by walkers who have places `remembered`, and their instructions; those of one path
+    share its episode."""
     once: dict[tuple[int, float, tuple[int, ...]], int] = {}
     at = np.asarray([once.setdefault((walk.start, walk.heading, walk.path), len(once)) for walk in walks])
     alone = [walks[number] for number in np.unique(at, return_index=True)[1]]
-    episodes = went(Houses(graphs), alone, [walk.path for walk in alone])
+    episodes = went(Houses(graphs, remembered=remembered), alone, [walk.path for walk in alone])
     return Demonstrations(episodes, at, tuple(walk.instruction for walk in walks))
 
 

@@ -3,9 +3,13 @@
 An explorer without a goal wanders, and often to the same places; demonstrators go straight, and to any. So what it walked is
 taken as a map, and on it are the ways that a demonstrator might have shown (Zhou and Small, AAAI 2021, name the explorer's walks
 themselves: `exploring.explored`).
+
+Who is to learn from them has to know the places again. A policy sees one step ahead, and in a house where nobody showed it
+anything a name says little of which way is meant; so it remembers where it has been (`views.HouseView`), each place by a number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count as counted
 
 import numpy as np
 import torch
@@ -35,6 +39,25 @@ def visited(explorer: Follower, world: Houses, walks: Sequence[Walk], *, seed: i
         walk(explorer, world, some, no_goal(len(some)), generator=noise)
         been.append(world.places)
     return np.unique(np.concatenate([places.ravel() for places in been]))
+
+
+def noted(graphs: Graphs, places: Integers) -> dict[str, list[str]]:
+    """The names of places, by house."""
+    found: dict[str, list[str]] = {}
+    for at in places.tolist():
+        found.setdefault(graphs.houses[graphs.house[at]], []).append(graphs.places[at])
+    return found
+
+
+def remembered(graphs: Graphs, knows: Mapping[str, Sequence[str]]) -> Integers:
+    """The number by which each place of all houses is remembered, int64 [n], of those that were `noted`: from 1, in the order of
+    the houses' names and of the notes; 0 for all others. Places of houses that are not here have numbers as well."""
+    found, number = np.zeros(len(graphs.places), np.int64), counted(1)
+    for house in sorted(knows):
+        for place, this in zip(knows[house], number, strict=False):
+            if (house, place) in graphs.number:
+                found[graphs.number[house, place]] = this
+    return found
 
 
 def ways_among(
@@ -69,16 +92,17 @@ def ways_from(
 
 def named_ways(
     goals: GoalGenerator,
-    graphs: Graphs,
+    world: Houses,
     places: Integers,
     count: int,
     *,
     shown: Demonstrations,
     believed: Believed | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> Examples:
-    """`count` ways among the places, of as many edges as what was shown has, each walked and by the name that is `believed`
-    most. Raises `InvalidInput` where there is none."""
-    walks = ways_among(graphs, places, count, edges=shown.edges, random=np.random.default_rng(seed))
-    walked = along(graphs, walks)
-    return named(goals, walked.episodes[walked.shown], believed=believed, seed=seed)
+    """`count` ways among the places, of as many edges as what was shown has, each walked with the world's memory and by the name
+    that is `believed` most. Raises `InvalidInput` where there is none."""
+    walks = ways_among(world.graphs, places, count, edges=shown.edges, random=np.random.default_rng(seed))
+    walked = along(world.graphs, walks, remembered=world.remembered)
+    return named(goals, walked.episodes[walked.shown], believed=believed, seed=seed, progress=progress)

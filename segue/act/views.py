@@ -54,18 +54,29 @@ class HouseView(View):
     """Sees ways out of a place: how each one lies (`geometry`) and the names of what is seen there (`seen`).
 
     `names` float32 [m, e] and `words` [v, e] are what is known of each name and word before learning, as of
-    `language.known_vectors`; they are not learned, their projections are. The scene is the mean of the choices.
+    `language.known_vectors`; they are not learned, their projections are. The scene is the mean of the choices. Who `remembers`
+    so many places has a vector for each, of what cannot be seen from where one stands; of other places there is nothing.
     """
 
     names: Tensor
     alike: Tensor
 
     def __init__(
-        self, names: Tensor, words: Tensor, *, geometry: int = 8, width: int = 128, dropout: float = 0.3
+        self,
+        names: Tensor,
+        words: Tensor,
+        *,
+        remembers: int = 0,
+        geometry: int = 8,
+        width: int = 128,
+        dropout: float = 0.3,
     ) -> None:
         super().__init__()
         self.register_buffer("names", names, persistent=False)
         self.register_buffer("alike", F.normalize(names, dim=1) @ F.normalize(words, dim=1).T, persistent=False)
+        self.memory = nn.Embedding(1 + remembers, width, padding_idx=0) if remembers else None
+        if self.memory is not None:
+            nn.init.zeros_(self.memory.weight)
         self.lies = nn.Linear(geometry, width // 2)
         self.named = nn.Linear(names.shape[1], width // 2)
         self.choice = nn.Linear(width, width)
@@ -75,7 +86,10 @@ class HouseView(View):
         open_ = observations["choices"]
         seen = F.embedding_bag(observations["seen"][open_], self.named(self.names), mode="mean", padding_idx=0)
         lies = F.relu(self.lies(observations["geometry"][open_]))
-        made = self.dropout(F.relu(self.choice(torch.cat([lies, seen], -1))))
+        choice = self.choice(torch.cat([lies, seen], -1))
+        if self.memory is not None and "remembered" in observations:
+            choice = choice + self.memory(observations["remembered"][open_])
+        made = self.dropout(F.relu(choice))
         choices = made.new_zeros(*open_.shape, made.shape[-1])
         choices[open_] = made
         return Seen(choices.sum(2) / open_.sum(2, keepdim=True).clamp(min=1), choices)
@@ -215,15 +229,16 @@ class FieldsView(View):
 
 
 def view_of(sees: Mapping[str, Any], words: Tensor, names: Tensor | None, *, width: int, dropout: float) -> View:
-    """The view of a world, by how it describes what is seen there, as plain data: `{"kind": "houses"}`, `{"kind": "grid",
-    "cells": …, "size": …, "actions": …}`, or `{"kind": "fields", "sizes": …, "bounds": …, "actions": …}`.
+    """The view of a world, by how it describes what is seen there, as plain data: `{"kind": "houses"}`, with `"remembers": …`
+    where places are remembered, `{"kind": "grid", "cells": …, "size": …, "actions": …}`, or `{"kind": "fields", "sizes": …,
+    "bounds": …, "actions": …}`.
 
     Raises `InvalidInput` for another kind, or houses or grids without names.
     """
     given = {key: value for key, value in sees.items() if key != "kind"}
     match sees.get("kind"):
         case "houses" if names is not None:
-            return HouseView(names, words, width=width, dropout=dropout)
+            return HouseView(names, words, **given, width=width, dropout=dropout)
         case "grid" if names is not None:
             return GridView(names, words, **given, width=width, dropout=dropout)
         case "fields":

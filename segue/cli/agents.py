@@ -159,9 +159,12 @@ def evaluate(
     type=click.IntRange(min=1),
     default=2000,
     show_default=True,
-    help="To explore by, and ways to learn from.",
+    help="To explore by.",
 )
-@click.option("--updates", type=click.IntRange(min=1), default=400, show_default=True, help="To learn for.")
+@click.option(
+    "--ways", type=click.IntRange(min=1), default=12_000, show_default=True, help="To name and to learn from."
+)
+@click.option("--updates", type=click.IntRange(min=1), default=1200, show_default=True, help="To learn for.")
 @seed_option
 @json_option
 def adapt(
@@ -173,21 +176,23 @@ def adapt(
     places: tuple[str, ...],
     out: Path,
     walks: int,
+    ways: int,
     updates: int,
     seed: int,
     as_json: bool,
 ) -> None:
     """Adapt an agent to a house that nobody gave instructions for.
 
-    It walks there without a goal, as its demonstrations do, puts into words what it did, and learns from these examples
-    beside its demonstrations. The world must be the one that it was trained in.
+    It walks there without a goal, as its demonstrations do, puts into words the ways between where it came, and learns from
+    these examples beside its demonstrations; it remembers the house. Houses that it adapted to before it keeps; name several at
+    once by several --place. The world must be the one that it was trained in. Takes about seven minutes.
 
     \b
     segue adapt agent --model agent --world r2r --data r2r --place 2azQ1b91cZZ --out adapted
     """
     choice = _choice(world, data, houses, levels, seed)
     result = adapt_agent(
-        model, ground(choice), places, out, walks=walks, updates=updates, seed=seed, progress=not as_json
+        model, ground(choice), places, out, walks=walks, ways=ways, updates=updates, seed=seed, progress=not as_json
     )
     if as_json:
         print_json(result)

@@ -1,21 +1,22 @@
 """A trained agent is tried, adapts to a new place, says how far trajectories did what was asked, and names them."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from segue.act import agent
-from segue.act.adapting import Adapting
+from segue.act.adapting import adapting
 from segue.act.course import train
-from segue.act.examples import Made, Shown
-from segue.act.grounds import Ground
-from segue.act.learner import Pace
-from segue.act.mapping import named_ways, visited
+from segue.act.examples import Shown
+from segue.act.grounds import Ground, along
+from segue.act.mapping import named_ways, noted, remembered, visited
 from segue.act.worlds.graphs import Graphs
 from segue.act.worlds.walks import Houses, Walk, anywhere
 from segue.errors import InvalidInput
@@ -83,17 +84,17 @@ def adapt_agent(
     out: Path,
     *,
     walks: int = 2000,
-    updates: int = 400,
+    ways: int = 12_000,
+    updates: int = 1200,
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Let an agent make its own examples in houses that it has no instructions for, and learn from them beside its
-    demonstrations.
+    """Let an agent come to know houses that it has no instructions for.
 
-    The explorer walks there; on the map of where it came the generator names `walks` ways as long as demonstrations are, the
-    reward chooses among the names, and the policy learns these pairs and keeps to what it did on its demonstrations (Zhou and
-    Small, AAAI 2021, self-supervision; `act/mapping.py` and `act/adapting.py` say where we differ). Raises `InvalidInput` for a
-    place that there is not, or an agent without those parts.
+    The explorer walks there; on the map of where it came the generator names `ways` as long as demonstrations are, the reward
+    chooses among the names, and a policy that remembers these places begins anew, on these pairs and the demonstrations (Zhou
+    and Small, AAAI 2021, self-supervision; `act/mapping.py` says where we differ). Houses that the agent knew before it learns
+    once more. Raises `InvalidInput` for a place that there is not, or an agent without those parts.
     """
     refuse_existing(out)
     one = agent.load(model, names=ground.names)
@@ -102,25 +103,29 @@ def adapt_agent(
             "This agent cannot explore here.",
             expected="an agent of houses that was trained with explorer and generator",
         )
-    starts = _starts(ground.world, places, walks, seed)
-    believed = one.reward.score if one.reward is not None else None
-    been = visited(one.explorer, ground.world, starts, seed=seed)
-    graphs = ground.world.graphs
-    made = named_ways(one.goals, graphs, been, walks, shown=ground.shown, believed=believed, seed=seed)
-    words = one.build.vocabulary.ids(ground.shown.instructions)
-    pace, shown = Pace(updates, rate=3e-4, warmup=20), Shown(ground.shown, words)
-    learner = Adapting(one.policy, [Made(made)], shown, pace, seed=seed)
+    graphs, believed = ground.world.graphs, one.reward.score if one.reward is not None else None
+    been = visited(one.explorer, ground.world, _starts(ground.world, places, walks, seed), seed=seed)
+    knows = {**one.knows, **noted(graphs, been)}
+    numbers = remembered(graphs, knows)
+    world, there = Houses(graphs, remembered=numbers), np.flatnonzero(numbers)
+    made = named_ways(
+        one.goals, world, there, ways, shown=ground.shown, believed=believed, seed=seed, progress=progress
+    )
+    shown = along(graphs, cast(Sequence[Walk], ground.tasks), remembered=numbers)
+    torch.manual_seed(seed)
+    policy = one.build.follower(remembers=sum(map(len, knows.values())))
+    words = one.build.vocabulary.ids(shown.instructions)
+    learner = adapting(policy, Shown(shown, words), made, updates=updates, seed=seed)
     work = out.with_name(out.name + ".training")
     train(learner, updates, folder=work, progress=progress, title="adapting")
-    knows = {place: [graphs.places[at] for at in been if graphs.houses[graphs.house[at]] == place] for place in places}
-    meta = {**one.meta, "knows": {**one.meta.get("knows", {}), **knows}}
-    replace(one, policy=one.policy.eval(), meta=meta).save(out, name=model.name)
+    replace(one, policy=policy.eval(), meta={**one.meta, "knows": knows}).save(out, name=model.name)
+    shutil.rmtree(work)
     return {"out": str(out), "places": list(places), "examples": len(made)}
 
 
 def _known(one: agent.Agent, graphs: Graphs) -> NDArray[np.bool_]:
     """Where an agent may go in thought, bool [places]: everywhere but in houses of which it has a map of its own."""
-    knows = one.meta.get("knows", {})
+    knows = one.knows
     known = ~np.isin(graphs.house, [at for at, house in enumerate(graphs.houses) if house in knows])
     known[[graphs.number[house, place] for house in set(knows) & set(graphs.houses) for place in knows[house]]] = True
     return known

@@ -38,10 +38,11 @@ class Little:
         rows = {word: np.random.default_rng(list(word.encode())).normal(size=16) for word in names if word}
         return torch.tensor(np.stack([rows.get(word, np.zeros(16)) for word in names]), dtype=torch.float32)
 
-    def follower(self, *, seed: int = 0, dropout: float = 0.0, outputs: int = 1) -> Follower:
+    def follower(self, *, seed: int = 0, dropout: float = 0.0, outputs: int = 1, remembers: int = 0) -> Follower:
         torch.manual_seed(seed)
         reader = Reader(self.known(self.vocabulary.words), width=32, dropout=dropout)
-        view = HouseView(self.known(self.graphs.names), self.known(self.vocabulary.words), width=32, dropout=dropout)
+        names, words = self.known(self.graphs.names), self.known(self.vocabulary.words)
+        view = HouseView(names, words, remembers=remembers, width=32, dropout=dropout)
         return Follower(reader, view, width=32, dropout=dropout, outputs=outputs)
 
     def generator(self, *, seed: int = 0, latent: int = 4) -> GoalGenerator:

@@ -75,17 +75,26 @@ def test_trajectories_are_scored_and_named(model: Path, folder: Path) -> None:
 
 
 def test_an_agent_adapts_to_a_house(model: Path, folder: Path, tmp_path: Path) -> None:
-    house = next((folder / "connectivity").iterdir()).name.removesuffix("_connectivity.json")
-    asked = "adapt", "agent", "--model", model, "--world", "r2r", "--data", folder, "--houses", 3
-    result = run(*asked, "--place", house, "--out", tmp_path / "new", "--walks", 60, "--updates", 2, "--json")
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["examples"] > 0
-    knows = artifact.open(tmp_path / "new", kind="agent").meta["trained"]["knows"]
-    assert list(knows) == [house]
-    assert len(knows[house]) > 0
-    walked = run("evaluate", "agent", "--model", tmp_path / "new", "--world", "r2r", "--data", folder, "--think")
-    assert walked.exit_code == 0, walked.output
-    wrong = run(*asked, "--place", "castle", "--out", tmp_path / "castle")
+    files = sorted((folder / "connectivity").iterdir())
+    house, other = (file.name.removesuffix("_connectivity.json") for file in files[:2])
+    world = "--world", "r2r", "--data", folder
+    short = *world, "--houses", 3, "--walks", 60, "--ways", 80, "--updates", 2
+    adapted = run("adapt", "agent", "--model", model, *short, "--place", house, "--out", tmp_path / "new", "--json")
+    assert adapted.exit_code == 0, adapted.output
+    assert json.loads(adapted.stdout)["examples"] == 80
+    again = run("adapt", "agent", "--model", tmp_path / "new", *short, "--place", other, "--out", tmp_path / "newer")
+    assert again.exit_code == 0, again.output
+    one, both = (artifact.open(tmp_path / name, kind="agent") for name in ("new", "newer"))
+    knows = both.meta["trained"]["knows"]
+    assert one.meta["trained"]["knows"] == {house: knows[house]}
+    assert set(knows) == {house, other}
+    for found in (one, both):
+        count = sum(map(len, found.meta["trained"]["knows"].values()))
+        assert len(found.tensors()["policy/view.memory.weight"]) == 1 + count > 1
+        for thinks in ([], ["--think"]):
+            walked = run("evaluate", "agent", "--model", found.folder, *world, *thinks)
+            assert walked.exit_code == 0, walked.output
+    wrong = run("adapt", "agent", "--model", model, *short, "--place", "castle", "--out", tmp_path / "castle")
     assert wrong.exit_code == 1
     assert "no house castle" in wrong.output
     assert not (tmp_path / "castle").exists()

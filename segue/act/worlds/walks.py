@@ -32,11 +32,13 @@ class Houses:
 
     An observation has for each of the 1 + w actions `geometry` float32 [b, 1+w, 8] (is it stop, sine and cosine of the turn,
     sine of the elevation, metres / 5, rise in metres, was it visited, size of the turn / π) and `seen` int64 [b, 1+w, 2k],
-    names in that direction; for stop, what is around. `choices` bool [b, 1+w] says which can be taken.
+    names in that direction; for stop, what is around. `choices` bool [b, 1+w] says which can be taken. Walkers that have a
+    memory of places, `remembered` int64 [n], know each by a number from 1, and those with 0 not: an observation then has
+    `remembered` int64 [b, 1+w], the number of the place that each action leads to.
     """
 
-    def __init__(self, graphs: Graphs, *, horizon: int = 10) -> None:
-        self.graphs, self.horizon = graphs, horizon
+    def __init__(self, graphs: Graphs, *, horizon: int = 10, remembered: Integers | None = None) -> None:
+        self.graphs, self.horizon, self.remembered = graphs, horizon, remembered
         self._places = np.zeros((0, 1), np.int64)
 
     def begin(self, walks: Sequence[Walk]) -> Observation:
@@ -78,11 +80,11 @@ class Houses:
         return measured(self.graphs, self._walks, self._places)
 
     def _observed(self) -> Observation:
-        return observed(self.graphs, self._places, self._heading)
+        return observed(self.graphs, self._places, self._heading, remembered=self.remembered)
 
 
-def observed(graphs: Graphs, places: Integers, heading: Floats) -> Observation:
-    """What is seen at the last of the places [b, t] of each walk, looking to a heading [b]."""
+def observed(graphs: Graphs, places: Integers, heading: Floats, *, remembered: Integers | None = None) -> Observation:
+    """What is seen at the last of the places [b, t] of each walk, looking to a heading [b], and what is remembered."""
     here = places[:, -1]
     ways = graphs.ways[here]
     open_ = ways != NOWHERE
@@ -111,7 +113,11 @@ def observed(graphs: Graphs, places: Integers, heading: Floats) -> Observation:
     seen[:, STOP] = graphs.around[here]
     seen[:, 1:, :k] = graphs.along[here]
     choices = np.concatenate([np.ones((len(here), 1), bool), open_], 1)
-    return {"geometry": geometry, "seen": seen, "choices": choices}
+    found = {"geometry": geometry, "seen": seen, "choices": choices}
+    if remembered is None:
+        return found
+    leads = np.concatenate([here[:, None], ways], 1)
+    return {**found, "remembered": np.where(choices, remembered[leads], 0)}
 
 
 def measured(graphs: Graphs, walks: Sequence[Walk], places: Integers) -> Measures:
