@@ -287,7 +287,7 @@ class Seed:
         """A policy that begins anew on what was made and what was shown, or on that alone, and remembers so many places."""
         policy, updates = self._new(remembers), self.lengths.adapting
         learner = adapting(policy, Shown(shown, self.field.words), made, updates=updates, seed=self.seed)
-        self._taught(f"{name}, anew", learner, updates, None)
+        self._taught(name, learner, updates, None)
         return policy.eval()
 
     def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
