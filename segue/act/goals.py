@@ -47,11 +47,14 @@ class Walked:
 
     def repeated(self, times: int) -> "Walked":
         """Each so many times, one after another."""
-        every = self.steps, self.there, self.parts, self.called
-        steps, there, *parts = (one if one is None else one.repeat_interleave(times, 0) for one in every)
-        assert steps is not None
-        assert there is not None
-        return Walked(steps, there, *parts)
+        return self._of(lambda one: one.repeat_interleave(times, 0))
+
+    def __getitem__(self, chosen: Tensor) -> "Walked":
+        return self._of(lambda one: one[chosen])
+
+    def _of(self, each: Callable[[Tensor], Tensor]) -> "Walked":
+        parts = (one if one is None else each(one) for one in (self.parts, self.called))
+        return Walked(each(self.steps), each(self.there), *parts)
 
 
 class GoalGenerator(nn.Module):
@@ -161,24 +164,24 @@ class GoalGenerator(nn.Module):
             if z is None and self.latent:
                 shape = len(way.steps), self.latent
                 z = torch.randn(shape, generator=generator) if generator else torch.zeros(shape)
-            table = self.reader.vectors()
-            word = torch.full((len(way.steps), 1), BEGIN)
-            over = torch.zeros(len(way.steps), dtype=torch.bool)
-            said: list[Tensor] = []
+            table, rows = self.reader.vectors(), torch.arange(len(way.steps))
+            word, said = torch.full((len(rows), 1), BEGIN), torch.full((len(rows), longest), PADDING)
             states: tuple[Tensor, Tensor] | None = None
-            for _ in range(longest):
+            for at in range(longest):
                 logits, states = self._next(word, z, way, table, states)
                 logits = logits[:, 0]
                 logits[:, [PADDING, UNKNOWN, BEGIN]] = -torch.inf
-                if not said:
+                if not at:
                     logits[:, END] = -torch.inf
                 word = _chosen(logits, temperature, generator)[:, None]
-                said.append(torch.where(over, PADDING, word[:, 0]))
-                over |= word[:, 0] == END
-                if over.all():
+                going = word[:, 0] != END
+                if not going.all():  # who has ended is not gone on with
+                    rows, word, way, z = rows[going], word[going], way[going], z if z is None else z[going]
+                    states = states[0][:, going], states[1][:, going]
+                if not len(rows):
                     break
-        words = torch.stack(said, 1)
-        return words.masked_fill(words == END, PADDING)
+                said[rows, at] = word[:, 0]
+        return said[:, : max(1, int((said != PADDING).sum(1).max()))]
 
     def likelihood(self, way: Walked, words: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
         """log p(G | z, τ), [b], of a trajectory as `walked` gives it, and how many words that was of, the end included."""
