@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from segue.evolve.intervals import Interval
 from segue.understand.measures import Difference
 
 RESULTS = Path(__file__).parent / "results"
@@ -33,6 +34,17 @@ def about() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("tantivy", "faiss-cpu", "onnxruntime", "numpy", "torch")},
     }
+
+
+def ends(interval: Interval) -> dict[str, float]:
+    """An interval for a result file: its value, low and high."""
+    return {name: round(getattr(interval, name), 4) for name in ("value", "low", "high")}
+
+
+def with_interval(interval: Interval) -> dict[str, Any]:
+    """An interval for a result file: its value, and both ends as one pair."""
+    one = ends(interval)
+    return {"value": one["value"], "interval": [one["low"], one["high"]]}
 
 
 def save(name: str, result: Mapping[str, Any], folder: Path = RESULTS) -> Path:

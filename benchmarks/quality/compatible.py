@@ -46,11 +46,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.generations import GROUPS, INTENTS, OTHER, TASKS, Against, Model, Setting, Split, samples, trained
-from benchmarks.record import DATA, publish
+from benchmarks.record import DATA, publish, with_interval
 from benchmarks.runs import arguments, finished, run_all
 from segue.evolve.bridges import procrustes, ridge
 from segue.evolve.compatible import alike
-from segue.evolve.intervals import Interval, bootstrap
+from segue.evolve.intervals import bootstrap
 
 OLD, PARAGON, ALL = "old", "paragon", "known and added"
 _ONE = ((0.3,), (1.0,), (3.0,))
@@ -238,22 +238,18 @@ class Pooled:
         return np.stack([np.bincount(place, values), np.bincount(place)], axis=1)
 
     def mean(self, name: str, group: str, what: str = "cross") -> dict[str, Any]:
-        return _shown(bootstrap(lambda one: one[:, 0] / one[:, 1], self.cases(name, group, what)))
+        return with_interval(bootstrap(lambda one: one[:, 0] / one[:, 1], self.cases(name, group, what)))
 
     def ratio(self, name: str, group: str, of: str, what: str = "cross") -> dict[str, Any]:
         both = self.cases(name, group, what), self.cases(of, group)
-        return _shown(bootstrap(lambda one, other: one[:, 0] / other[:, 0], *both))
+        return with_interval(bootstrap(lambda one, other: one[:, 0] / other[:, 0], *both))
 
     def gain(self, name: str, group: str) -> dict[str, Any]:
         three = (self.cases(one, group) for one in (name, OLD, PARAGON))
-        return _shown(bootstrap(lambda new, old, best: (new - old)[:, 0] / (best - old)[:, 0], *three))
+        return with_interval(bootstrap(lambda new, old, best: (new - old)[:, 0] / (best - old)[:, 0], *three))
 
     def by_seed(self, name: str, group: str, what: str = "cross") -> list[float]:
         return [round(_mean(run["runs"][name][what], group), 4) for run in self._runs]
-
-
-def _shown(interval: Interval) -> dict[str, Any]:
-    return {"value": round(interval.value, 4), "interval": [round(interval.low, 4), round(interval.high, 4)]}
 
 
 def summary(task: str, chosen: argparse.Namespace) -> dict[str, Any] | None:

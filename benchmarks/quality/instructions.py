@@ -42,7 +42,7 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 
 from benchmarks.followers import INVERSE, LONGEST, Field, Lengths, Seed
-from benchmarks.record import DATA, publish
+from benchmarks.record import DATA, ends, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.cloning import believed_by
 from segue.act.deliberating import Considered, consider
@@ -59,7 +59,7 @@ from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
 from segue.act.worlds.graphs import Graphs
 from segue.act.worlds.walks import Houses, Walk, anywhere, measured
-from segue.evolve.intervals import Interval, bootstrap
+from segue.evolve.intervals import bootstrap
 
 Job = tuple[str, int]
 CLONING, WITH_GENERATOR, GENERATOR = "behavioural cloning", "cloning with a generator", "generator"
@@ -349,7 +349,7 @@ def _row(of: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {"seeds": sorted(of)}
     for where in ("seen", "unseen"):
         for measure in ("success", "spl"):
-            row[f"{where} {measure}"] = _shown(bootstrap(lambda mean: mean, _cases(of, where, measure)))
+            row[f"{where} {measure}"] = ends(bootstrap(lambda mean: mean, _cases(of, where, measure)))
         row[f"{where} by seed"] = [round(float(np.mean(of[number][where]["success"])), 4) for number in sorted(of)]
     if rewards := [run["reward"] for run in of.values() if "reward" in run]:
         row["reward"] = {name: round(float(np.mean([one[name] for one in rewards])), 4) for name in rewards[0]}
@@ -374,7 +374,7 @@ def _claims(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, An
         by = {other: _cases({at: runs[other][at] for at in seeds}, where, "success") for other in there}
         best = max(by, key=lambda other: by[other].mean())
         interval = bootstrap(lambda mean, base: mean / base, one, by[best])
-        found[name] = {"against": best, "target": target, **_shown(interval)}
+        found[name] = {"against": best, "target": target, **ends(interval)}
 
     for where, target in (("unseen", 1.17), ("seen", 1.14)):
         ratio(f"ours, {where}", OURS, BASELINES, where, target)
@@ -402,10 +402,6 @@ def _claims(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, An
         if ablation.startswith("ours without"):
             ratio(f"ours, unseen, of {ablation}", OURS, (ablation,), "unseen", 1.0)
     return found
-
-
-def _shown(interval: Interval) -> dict[str, float]:
-    return {"value": round(interval.value, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
 
 
 def as_table(result: Mapping[str, Any]) -> str:

@@ -30,14 +30,14 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 
 from benchmarks.followers import Field, Lengths, Seed
-from benchmarks.record import publish
+from benchmarks.record import ends, publish
 from benchmarks.runs import arguments, finished, run_all
 from segue.act.cloning import believed_by
 from segue.act.deliberating import tried
 from segue.act.grounds import of_babyai
 from segue.act.judging import Judge
 from segue.act.worlds import babyai
-from segue.evolve.intervals import Interval, bootstrap
+from segue.evolve.intervals import bootstrap
 
 Job = tuple[int, str, int]
 """Demonstrations, arm, seed."""
@@ -94,12 +94,12 @@ def _row(runs: Mapping[str, Mapping[int, Mapping[str, Any]]], test: str, how: st
     arms = {arm: {at: run for at, run in of.items() if how in run[test]} for arm, of in runs.items()}
     arms = {arm: of for arm, of in arms.items() if of}
     row: dict[str, Any] = {
-        arm: _shown(bootstrap(lambda mean: mean, _cases(of, sorted(of), test, how))) for arm, of in arms.items()
+        arm: ends(bootstrap(lambda mean: mean, _cases(of, sorted(of), test, how))) for arm, of in arms.items()
     }
     row["by seed"] = {arm: [_mean(of[at], test, how) for at in sorted(of)] for arm, of in arms.items()}
     if both := sorted(set(arms.get(CLONING, {})) & set(arms.get(OURS, {}))):
         cases = [_cases(arms[arm], both, test, how) for arm in (OURS, CLONING)]
-        row["more"] = _shown(bootstrap(lambda ours, base: ours - base, *cases))
+        row["more"] = ends(bootstrap(lambda ours, base: ours - base, *cases))
     return row
 
 
@@ -110,10 +110,6 @@ def _cases(of: Mapping[int, Mapping[str, Any]], seeds: Sequence[int], test: str,
 
 def _mean(run: Mapping[str, Any], test: str, how: str) -> float:
     return round(float(np.mean(run[test][how])), 4)
-
-
-def _shown(interval: Interval) -> dict[str, float]:
-    return {"value": round(interval.value, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
 
 
 def as_table(result: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch.nn import functional
 
 from benchmarks.catalogues import CATALOGUES, Catalogue
-from benchmarks.record import publish
+from benchmarks.record import publish, with_interval
 from benchmarks.runs import arguments, finished, run_all
 from segue.encode.bridged import BridgedEncoder
 from segue.encode.pretrained import minilm
@@ -513,12 +513,12 @@ def _row(
     values, before, best = (np.concatenate([one["ndcg"] for one in of]) for of in (found, old, paragon))
     now, was = (np.concatenate([np.array(one["ranks"]) <= _K for one in of]) for of in (found, old))
     return {
-        "ndcg": _shown(bootstrap(lambda mean: mean, values)),
-        "ndcg of old": _shown(bootstrap(lambda mean, base: mean / base, values, before)),
-        "known": _shown(bootstrap(lambda mean: mean, now)),
-        "known of old": _shown(bootstrap(lambda mean, base: mean / base, now, was)),
-        "lost": _shown(bootstrap(lambda mean: mean, was & ~now)),
-        "gain": _shown(bootstrap(lambda mean, low, high: (mean - low) / (high - low), values, before, best)),
+        "ndcg": with_interval(bootstrap(lambda mean: mean, values)),
+        "ndcg of old": with_interval(bootstrap(lambda mean, base: mean / base, values, before)),
+        "known": with_interval(bootstrap(lambda mean: mean, now)),
+        "known of old": with_interval(bootstrap(lambda mean, base: mean / base, now, was)),
+        "lost": with_interval(bootstrap(lambda mean: mean, was & ~now)),
+        "gain": with_interval(bootstrap(lambda mean, low, high: (mean - low) / (high - low), values, before, best)),
         **_not_embedded(found, old),
         "by seed": [
             {
@@ -536,11 +536,7 @@ def _not_embedded(found: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str,
     if "ndcg, not embedded" not in found[0]:
         return {}
     now, before = (np.concatenate([one["ndcg, not embedded"] for one in of]) for of in (found, old))
-    return {"not embedded, of old": _shown(bootstrap(lambda mean, base: mean / base, now, before))}
-
-
-def _shown(interval: Any) -> dict[str, Any]:
-    return {"value": round(interval.value, 4), "interval": [round(interval.low, 4), round(interval.high, 4)]}
+    return {"not embedded, of old": with_interval(bootstrap(lambda mean, base: mean / base, now, before))}
 
 
 def _judged(runs: Sequence[Mapping[str, Any]], arm: str, catalogue: Catalogue) -> Verdict:
