@@ -112,6 +112,7 @@ def train(
     type=click.Path(path_type=Path),
     help="JSON in Room-to-Room's or REVERIE's format.  [default: unseen ones of the world]",
 )
+@click.option("--place", "places", multiple=True, help="Only in this house; may be repeated.")
 @click.option("--count", type=click.IntRange(min=0), default=0, help="Only so many.  [default: all, or some hundreds]")
 @click.option("--think", is_flag=True, help="Compare before acting: ways on a map, or tries.")
 @seed_option
@@ -123,6 +124,7 @@ def evaluate(
     houses: int | None,
     levels: tuple[str, ...],
     instructions: Path | None,
+    places: tuple[str, ...],
     count: int,
     think: bool,
     seed: int,
@@ -140,7 +142,7 @@ def evaluate(
     segue evaluate agent --model agent --world r2r --data r2r --instructions r2r/R2R_val_unseen.json --json
     """
     choice = _choice(world, data, houses, levels, seed)
-    result = evaluate_agent(model, choice, instructions=instructions, count=count, think=think)
+    result = evaluate_agent(model, choice, instructions=instructions, places=places, count=count, think=think)
     if as_json:
         print_json(result)
         return
@@ -189,6 +191,7 @@ def adapt(
 
     \b
     segue adapt agent --model agent --world r2r --data r2r --place 2azQ1b91cZZ --out adapted
+    segue evaluate agent --model adapted --world r2r --data r2r --place 2azQ1b91cZZ
     """
     choice = _choice(world, data, houses, levels, seed)
     result = adapt_agent(

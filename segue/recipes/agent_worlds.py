@@ -12,6 +12,7 @@ from segue.act.world import Task, World
 from segue.act.worlds import babyai, room_to_room
 from segue.act.worlds.furnished.houses import furnished
 from segue.act.worlds.furnished.instructions import walks_in
+from segue.act.worlds.graphs import Graphs
 from segue.act.worlds.walks import Houses, Walk
 from segue.errors import InvalidInput
 
@@ -19,6 +20,8 @@ Trials = tuple[World[Any], Sequence[Task], tuple[str, ...]]
 """A world, what is to be done there, and the names of things in it."""
 UNSEEN = 1000
 """Added to a seed, for houses that no agent of that seed has seen."""
+HOUSES, HELD, EACH = 40, 10, 120
+"""Generated houses to learn in, others that are held out, and walks in each that a trained agent can be tried on."""
 UNSHOWN = 10
 """Missions to practise for each that is shown, where missions can be had without end."""
 
@@ -45,11 +48,12 @@ def ground(choice: Choice) -> Ground:
     return make(choice)
 
 
-def trials(choice: Choice, file: Path | None, count: int) -> Trials:
-    """A world, what is to be done there, and the names of things in it: the instructions of a file, or `count` of places that
-    were not learned in."""
+def trials(choice: Choice, file: Path | None, count: int, places: Sequence[str] = ()) -> Trials:
+    """A world, what is to be done there, and the names of things in it: the instructions of a file, or `count` of houses that
+    were not learned in; of these `places` alone where some are named, which may be any that there are. Raises `InvalidInput`
+    where there is nothing to be done in them."""
     make: Callable[..., Trials] = _of(_TRIALS, choice)
-    return make(choice, file, count)
+    return make(choice, file, count, places)
 
 
 def trajectories(choice: Choice, file: Path) -> tuple[Demonstrations, list[Walk], tuple[str, ...]]:
@@ -76,7 +80,8 @@ def _room_to_room(choice: Choice) -> Ground:
 
 
 def _furnished(choice: Choice) -> Ground:
-    return grounds.of_furnished(houses=choice.houses or 40, walks=choice.demonstrations or 6000, seed=choice.seed)
+    walks = choice.demonstrations or 6000
+    return grounds.of_furnished(houses=choice.houses or HOUSES, walks=walks, held=HELD, seed=choice.seed)
 
 
 def _babyai(choice: Choice) -> Ground:
@@ -84,20 +89,38 @@ def _babyai(choice: Choice) -> Ground:
     return grounds.of_babyai(choice.levels, demonstrations=count, unshown=UNSHOWN * count, seed=choice.seed)
 
 
-def _try_room_to_room(choice: Choice, file: Path | None, count: int) -> Trials:
+def _try_room_to_room(choice: Choice, file: Path | None, count: int, places: Sequence[str]) -> Trials:
     graphs = room_to_room.houses(_data(choice))
-    walks = room_to_room.walks(file or _data(choice) / "R2R_val_unseen.json", graphs)
+    walks = _inside(graphs, room_to_room.walks(file or _data(choice) / "R2R_val_unseen.json", graphs), places)
     return Houses(graphs), walks[:count] if count else walks, graphs.names
 
 
-def _try_furnished(choice: Choice, file: Path | None, count: int) -> Trials:
+def _try_furnished(choice: Choice, file: Path | None, count: int, places: Sequence[str]) -> Trials:
     if file is not None:
         raise InvalidInput("Instructions for generated houses are generated.", fix="leave --instructions away")
-    built = furnished(choice.houses or 10, seed=choice.seed + UNSEEN)
-    return Houses(built.graphs), walks_in(built, count or 500, seed=choice.seed), built.graphs.names
+    if not places:
+        built = furnished(choice.houses or 10, seed=choice.seed + UNSEEN)
+        return Houses(built.graphs), walks_in(built, count or 500, seed=choice.seed), built.graphs.names
+    built = furnished((choice.houses or HOUSES) + HELD, seed=choice.seed)
+    every = walks_in(built, EACH * len(built.graphs.houses), seed=choice.seed + UNSEEN)
+    walks = _inside(built.graphs, every, places)
+    return Houses(built.graphs), walks[:count] if count else walks, built.graphs.names
 
 
-def _try_babyai(choice: Choice, file: Path | None, count: int) -> Trials:
+def _inside(graphs: Graphs, walks: list[Walk], places: Sequence[str]) -> list[Walk]:
+    """Those walks that begin in one of these houses; all, where none is named."""
+    if not places:
+        return walks
+    found = [walk for walk in walks if graphs.houses[graphs.house[walk.start]] in places]
+    if not found:
+        there = sorted({graphs.houses[graphs.house[walk.start]] for walk in walks})
+        raise InvalidInput(f"Nothing is asked in {', '.join(places)}.", expected=f"one of {', '.join(there[:12])}, …")
+    return found
+
+
+def _try_babyai(choice: Choice, file: Path | None, count: int, places: Sequence[str]) -> Trials:
+    if places:
+        raise InvalidInput("BabyAI has no houses.", fix="leave --place away")
     if file is not None:
         raise InvalidInput("BabyAI's missions come with its levels.", fix="leave --instructions away")
     tasks = babyai.tasks(choice.levels, count or 200, split="both", seed=choice.seed)

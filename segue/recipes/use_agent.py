@@ -26,7 +26,13 @@ from segue.recipes.new_folder import refuse_existing
 
 
 def evaluate_agent(
-    model: Path, choice: Choice, *, instructions: Path | None = None, count: int = 0, think: bool = False
+    model: Path,
+    choice: Choice,
+    *,
+    instructions: Path | None = None,
+    places: Sequence[str] = (),
+    count: int = 0,
+    think: bool = False,
 ) -> dict[str, Any]:
     """Every measure of the world, its mean over the tasks and the 95 % interval of that.
 
@@ -34,7 +40,7 @@ def evaluate_agent(
     others it is given the map. In worlds without a map it compares tries. Raises `InvalidInput` for an agent of another kind of
     world.
     """
-    world, tasks, names = trials(choice, instructions, count)
+    world, tasks, names = trials(choice, instructions, count, places)
     one = agent.load(model, names=names)
     if (one.build.sees["kind"] == "houses") != isinstance(world, Houses):
         raise InvalidInput(

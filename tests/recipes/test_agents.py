@@ -94,6 +94,11 @@ def test_an_agent_adapts_to_a_house(model: Path, folder: Path, tmp_path: Path) -
         for thinks in ([], ["--think"]):
             walked = run("evaluate", "agent", "--model", found.folder, *world, *thinks)
             assert walked.exit_code == 0, walked.output
+    asked = json.loads((folder / "R2R_val_unseen.json").read_text())
+    for scan in {one["scan"] for one in asked}:
+        there = run("evaluate", "agent", "--model", model, *world, "--place", scan, "--json")
+        count = sum(len(one["instructions"]) for one in asked if one["scan"] == scan)
+        assert json.loads(there.stdout)["tasks"] == count
     wrong = run("adapt", "agent", "--model", model, *short, "--place", "castle", "--out", tmp_path / "castle")
     assert wrong.exit_code == 1
     assert "no house castle" in wrong.output
@@ -109,6 +114,8 @@ def test_what_is_missing_is_said(model: Path, folder: Path, tmp_path: Path) -> N
         ("evaluate", "agent", "--model", tmp_path, "--world", "r2r", "--data", folder): "no trained part",
         ("evaluate", "agent", "--model", model, "--instructions", folder): "generated",
         ("evaluate", "agent", "--model", model, "--world", "babyai", "--think"): "sees the world as houses",
+        ("evaluate", "agent", "--model", model, "--world", "babyai", "--place", "castle"): "leave --place away",
+        ("evaluate", "agent", "--model", model, "--place", "castle", "--houses", 2): "house-0-0, house-0-1",
         ("score", "trajectory", "--model", model, "--trajectories", folder / "R2R_train.json"): "--world r2r",
     }
     for words, message in lines.items():
