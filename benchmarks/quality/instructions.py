@@ -53,7 +53,7 @@ from segue.act.follower import Follower
 from segue.act.goals import Believed, GoalGenerator
 from segue.act.grounds import Ground, along, of_room_to_room
 from segue.act.judging import OTHERS, Judge, by_name
-from segue.act.mapping import Way, noted, remembered, visited, ways_among
+from segue.act.mapping import Way, noted, remembered, visited, walked_ways
 from segue.act.planning import plan
 from segue.act.reward import Reward, area_under_curve
 from segue.act.worlds import room_to_room
@@ -163,15 +163,13 @@ def _adapted(arm: str, field: Field, seed: Seed, chosen: argparse.Namespace) -> 
 
 def _ways(arm: str, world: Houses, seed: Seed, been: NDArray[np.int64], count: int) -> Examples:
     """So many ways among places, by the names that our reward believes most; where the ways are the same, so are the names."""
-    edges = seed.field.ground.shown.edges
-    walks = ways_among(world.graphs, been, count, edges=edges, random=_chance(seed))
-    walked = along(world.graphs, walks, remembered=world.remembered)
-    episodes, reward = walked.episodes[walked.shown], seed.inverse(OURS, INVERSE[OURS])[1]
+    episodes = walked_ways(world, been, count, edges=seed.field.ground.shown.edges, seed=seed.seed)
     apart = "ways in seen houses", "the map given", "a plain generator's names"
 
     def words() -> torch.Tensor:
         if arm == "a plain generator's names":
             return named(seed.plain, episodes, seed=seed.seed).words
+        reward = seed.inverse(OURS, INVERSE[OURS])[1]
         return named(seed.goals, episodes, believed=reward.score, seed=seed.seed).words
 
     return Examples(episodes, seed.kept(f"named for {arm if arm in apart else ADAPTED}", words))

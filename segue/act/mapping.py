@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from segue.act.demonstrations import Demonstrations
+from segue.act.episodes import Episodes
 from segue.act.examples import Examples
 from segue.act.exploring import named, no_goal
 from segue.act.follower import Follower
@@ -90,6 +91,13 @@ def ways_from(
     return [tuple(way) for way in ways.values() if edges[0] < len(way) <= edges[1] + 1 and known[way[1:]].all()]
 
 
+def walked_ways(world: Houses, places: Integers, count: int, *, edges: tuple[int, int], seed: int = 0) -> Episodes:
+    """`count` ways among the places, as of `ways_among`, each walked with the world's memory."""
+    walks = ways_among(world.graphs, places, count, edges=edges, random=np.random.default_rng(seed))
+    walked = along(world.graphs, walks, remembered=world.remembered)
+    return walked.episodes[walked.shown]
+
+
 def named_ways(
     goals: GoalGenerator,
     world: Houses,
@@ -103,6 +111,5 @@ def named_ways(
 ) -> Examples:
     """`count` ways among the places, of as many edges as what was shown has, each walked with the world's memory and by the name
     that is `believed` most. Raises `InvalidInput` where there is none."""
-    walks = ways_among(world.graphs, places, count, edges=shown.edges, random=np.random.default_rng(seed))
-    walked = along(world.graphs, walks, remembered=world.remembered)
-    return named(goals, walked.episodes[walked.shown], believed=believed, seed=seed, progress=progress)
+    episodes = walked_ways(world, places, count, edges=shown.edges, seed=seed)
+    return named(goals, episodes, believed=believed, seed=seed, progress=progress)

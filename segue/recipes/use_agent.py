@@ -131,9 +131,8 @@ def adapt_agent(
 
 def _known(one: agent.Agent, graphs: Graphs) -> NDArray[np.bool_]:
     """Where an agent may go in thought, bool [places]: everywhere but in houses of which it has a map of its own."""
-    knows = one.knows
-    known = ~np.isin(graphs.house, [at for at, house in enumerate(graphs.houses) if house in knows])
-    known[[graphs.number[house, place] for house in set(knows) & set(graphs.houses) for place in knows[house]]] = True
+    own = [at for at, house in enumerate(graphs.houses) if house in one.knows]
+    known: NDArray[np.bool_] = ~np.isin(graphs.house, own) | (remembered(graphs, one.knows) > 0)
     return known
 
 
