@@ -8,10 +8,12 @@ imports torch.
 
 import logging
 import math
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from segue import artifact
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 PART = "acting-"
 KIND = "agent"
+_TRAIN = "let one act: segue publish agent --model DIR --place HOUSE --domain NAME --store DIR"
 INTENT = "go"
 """What a reader of an acting domain calls an instruction to walk."""
 LEAST = 0.6
@@ -214,11 +217,12 @@ class LiveAgents:
         self.refused = {**self.refused, domain: _refusal(domain, error)}
 
 
-def publish(store: Store, agent: Path, *, domain: str) -> str:
-    """Let an agent act in a domain of the store from now on. Returns the artifact's name; an engine that is running takes it up.
+def publish(store: Store, agent: Path, *, domain: str, house: str | None = None) -> str:
+    """Let an agent act in a domain of the store from now on: in a generated `house`, such as house-5-0 (the first of seed 5), or
+    in the one that it was trained to act in. Returns the artifact's name; an engine that is running takes it up.
 
-    Raises what `artifact.open` raises, `Corrupt` for an agent that names no house, and `InvalidInput` for a domain that holds a
-    catalogue or cannot be named so.
+    Raises what `artifact.open` raises, `Corrupt` for an agent that names no house where none is given, and `InvalidInput` for
+    something that is not a house, an agent of another kind of world, and a domain that holds a catalogue or cannot be named so.
     """
     store.domain(domain)
     if domain in store.domains():
@@ -226,11 +230,47 @@ def publish(store: Store, agent: Path, *, domain: str) -> str:
             f"{domain!r} is searched in this store.", expected="a domain without a catalogue", fix="choose another name"
         )
     part = artifact.open(agent, kind=KIND)
+    if house is None:
+        return _live(store, part, domain)
+    with TemporaryDirectory() as folder:
+        return _live(store, _moved_in(part, house, Path(folder) / KIND), domain)
+
+
+def _live(store: Store, part: Artifact, domain: str) -> str:
     house_of(part)
     name = f"{KIND}-{part.hash[:16]}"
-    artifact.adopt({".": (agent, KIND)}, store.artifacts / name)
+    artifact.adopt({".": (part.folder, KIND)}, store.artifacts / name)
     store.go_live(f"{PART}{domain}", store.artifacts / name)
     return name
+
+
+def _moved_in(part: Artifact, house: str, folder: Path) -> Artifact:
+    """The same agent, which acts in that house; written to the folder."""
+    named = re.fullmatch(r"house-(\d{1,9})-(\d{1,4})", house)
+    if named is None:
+        raise InvalidInput(
+            f"{house[:100]!r} is not the name of a generated house.",
+            expected="house-SEED-NUMBER, such as house-0-46",
+        )
+    if part.meta["sees"]["kind"] != "houses":
+        raise InvalidInput(
+            f"The agent in {part.folder} does not walk in houses.",
+            expected="one that was trained by segue train agent --world houses",
+        )
+    trained = part.meta["trained"]
+    world = {**trained.get("world", {}), "house": {"seed": int(named[1]), "number": int(named[2])}}
+    meta = {**part.meta, "trained": {**trained, "world": world}}
+    return artifact.write(folder, kind=KIND, name=part.name, tensors=part.tensors(), meta=meta, parent=part.hash)
+
+
+def retire(store: Store, domain: str) -> Path:
+    """Let the domain's agent act no more; it stays where it is. Returns its folder. Raises `NotFound` where none acts."""
+    return store.retire_domain(PART, domain, what="agent", train=_TRAIN)
+
+
+def restore(store: Store, domain: str) -> Path:
+    """Let the agent act again that was retired. Returns its folder. Raises `NotFound` where none was."""
+    return store.restore_domain(PART, domain, what="agent", train=_TRAIN)
 
 
 def house_of(part: Artifact) -> dict[str, int]:
@@ -243,7 +283,7 @@ def house_of(part: Artifact) -> dict[str, int]:
     raise Corrupt(
         f"The agent in {part.folder} does not say in which house it walks.",
         expected='in its meta {"world": {"house": {"seed": 5, "number": 0}}}',
-        fix="train it with about={'house': {'seed': …, 'number': …}}",
+        fix="name one: segue publish agent --place house-5-0",
     )
 
 

@@ -6,7 +6,7 @@ that readers may stand beside. A domain that was retired keeps its folder, and i
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from segue import artifact
 from segue.artifact import Artifact
 from segue.encode.states import KIND as ENCODER_KIND
 from segue.encode.states import StatesEncoder
-from segue.errors import NotFound, SegueError
+from segue.errors import SegueError
 from segue.store import Store
 from segue.understand.interpreter import Interpreter, Resolution
 from segue.understand.measured import KIND as REPORT_KIND
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 PART = "understanding-"
 _STATES = "states"
 _READER, _RERANKER, _REPORT = "reader", "reranker", "report"
+_TRAIN = "train one: segue train reranker --data FILE --model DIR --store DIR"
 _KINDS = {_READER: READER_KIND, _RERANKER: RERANKER_KIND, _REPORT: REPORT_KIND}
 
 
@@ -143,20 +144,9 @@ def publish(store: Store, domains: Mapping[str, tuple[Path, ...]], *, encoder: P
 def retire(store: Store, domain: str) -> Path:
     """Ask a domain no more, unless a request names it; the other domains' readers go on, and score as before. What is retired
     stays where it is. Returns its folder. Raises `NotFound` for a domain without a live reader."""
-    return _moved(store.retire, domain, store.live_parts(PART), "live")
+    return store.retire_domain(PART, domain, what="reader", train=_TRAIN)
 
 
 def restore(store: Store, domain: str) -> Path:
     """Ask a domain again that was retired. Returns its folder. Raises `NotFound` for one that was not."""
-    return _moved(store.restore, domain, store.retired_parts(PART), "retired")
-
-
-def _moved(move: Callable[[str], Path], domain: str, known: Mapping[str, Path], state: str) -> Path:
-    if f"{PART}{domain}" not in known:
-        there = ", ".join(part.removeprefix(PART) for part in known) or "none"
-        raise NotFound(
-            f"No reader of {domain[:100]!r} is {state} in this store.",
-            expected=f"one of: {there}",
-            fix="look at the console's page Domains, or train one: segue train reranker --data FILE --model DIR --store DIR",
-        )
-    return move(f"{PART}{domain}")
+    return store.restore_domain(PART, domain, what="reader", train=_TRAIN)

@@ -168,6 +168,15 @@ class Store:
         )
         return self.live_parts(part)[part]
 
+    def retire_domain(self, prefix: str, domain: str, *, what: str, train: str) -> Path:
+        """`retire` where each domain has a part, `prefix` and its name. `NotFound` says of `what` there is none, which domains
+        have one, and how to `train` it."""
+        return self.retire(_listed(self.live_parts(prefix), prefix, domain, f"{what} of {{}} is live", train))
+
+    def restore_domain(self, prefix: str, domain: str, *, what: str, train: str) -> Path:
+        """The inverse of `retire_domain`; raises as that does."""
+        return self.restore(_listed(self.retired_parts(prefix), prefix, domain, f"{what} of {{}} is retired", train))
+
     def _point(self, change: Callable[[dict[str, str]], dict[str, str]], failed: str) -> None:
         try:
             with FileLock(self.folder / "live.lock", timeout=30):
@@ -210,6 +219,17 @@ class Store:
 
 def _without(live: Mapping[str, str], part: str) -> dict[str, str]:
     return {name: artifact for name, artifact in live.items() if name not in (part, f"{_RETIRED}{part}")}
+
+
+def _listed(parts: Mapping[str, Path], prefix: str, domain: str, state: str, train: str) -> str:
+    if f"{prefix}{domain}" not in parts:
+        there = ", ".join(part.removeprefix(prefix) for part in parts) or "none"
+        raise NotFound(
+            f"No {state.format(repr(domain[:100]))} in this store.",
+            expected=f"one of: {there}",
+            fix=f"look at the console's page Domains, or {train}",
+        )
+    return f"{prefix}{domain}"
 
 
 def _taken(live: Mapping[str, str], part: str) -> str:

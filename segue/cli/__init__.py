@@ -33,8 +33,15 @@ _TRAIN = {
 _ADAPT = {"agent": ("agents:adapt", "Let an agent make its own examples in a new place, and learn from them.")}
 _SCORE = {"trajectory": ("agents:score", "Does a trajectory do what was asked?")}
 _CAPTION = {"trajectory": ("agents:caption", "Name what a trajectory did.")}
-_RETIRE = {"reader": ("understand:retire_reader", "Ask a domain no more, unless a request names it.")}
-_RESTORE = {"reader": ("understand:restore_reader", "Ask a domain again that was retired.")}
+_PUBLISH = {"agent": ("agents:publish", "Let an agent act in a store.")}
+_RETIRE = {
+    "reader": ("understand:retire_reader", "Ask a domain no more, unless a request names it."),
+    "agent": ("agents:retire_agent", "Let nobody act in a domain any more."),
+}
+_RESTORE = {
+    "reader": ("understand:restore_reader", "Ask a domain again that was retired."),
+    "agent": ("agents:restore_agent", "Let the agent act again that was retired."),
+}
 _UPGRADE = {
     "plan": ("upgrade:plan", "What replacing the encoder changes and costs; nothing is done yet."),
     "train": ("train_encoder:train", "A compatible encoder, from the log or from judged queries."),
@@ -107,6 +114,11 @@ def score() -> None:
 @main.group(cls=Commands, later=_CAPTION)
 def caption() -> None:
     """Put into words what was done."""
+
+
+@main.group(cls=Commands, later=_PUBLISH)
+def publish() -> None:
+    """Let a trained part serve in a store."""
 
 
 @main.group(cls=Commands, later=_RETIRE)

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 
 import click
 
-from segue.cli.common import json_option, print_json
+from segue import live_agents
+from segue.cli.common import json_option, print_json, store_option
 from segue.recipes.agent_worlds import WORLDS, Choice, ground
 from segue.recipes.tensorboard import writing
 from segue.recipes.train_agent import plan_for, train_agent, unwatched
 from segue.recipes.use_agent import adapt_agent, caption_trajectories, evaluate_agent, score_trajectories
+from segue.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,6 +23,7 @@ model_option = click.option(
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder for the agent; a new one."
 )
+domain_option = click.option("--domain", default="home", show_default=True, help="The domain that it acts in.")
 seed_option = click.option("--seed", default=0, show_default=True, help="Same data, same seed: same result.")
 trajectories_option = click.option(
     "--trajectories",
@@ -149,6 +152,53 @@ def evaluate(
     click.echo(f"{result['tasks']:,} instructions, mean and 95 % interval")
     for name, one in result["measures"].items():
         click.echo(f"  {name:>10}  {one['mean']:6.3f}  ({one['low']:.3f} to {one['high']:.3f})")
+
+
+@click.command("agent")
+@model_option
+@click.option(
+    "--place", help="The generated house that it acts in, such as house-0-46.  [default: the one that it names]"
+)
+@domain_option
+@store_option
+def publish(model: Path, place: str | None, domain: str, store: Path) -> None:
+    """Let an agent act in a store: instructions to it are carried out, and the console draws its walks.
+
+    It acts in a generated house, best in one that it was trained in or adapted to. A server notices by itself, and what acted
+    before is replaced.
+
+    \b
+    segue train agent   --world houses --out agent
+    segue adapt agent   --model agent --place house-0-46 --out adapted
+    segue publish agent --model adapted --place house-0-46 --store store
+    segue ask "go to the kitchen and stop at the sink" --store store
+    """
+    name = live_agents.publish(Store.open(store), model, domain=domain, house=place)
+    click.echo(f"{domain}: {name} acts.")
+
+
+@click.command("agent")
+@domain_option
+@store_option
+def retire_agent(domain: str, store: Path) -> None:
+    """Let nobody act in a domain any more. A server notices by itself; `segue restore agent` puts the agent back.
+
+    \b
+    segue retire agent --domain home --store store
+    """
+    click.echo(f"{domain}: retired is {live_agents.retire(Store.open(store, create=False), domain).name}.")
+
+
+@click.command("agent")
+@domain_option
+@store_option
+def restore_agent(domain: str, store: Path) -> None:
+    """Let the agent act again that was retired. A server notices by itself.
+
+    \b
+    segue restore agent --domain home --store store
+    """
+    click.echo(f"{domain}: live is {live_agents.restore(Store.open(store, create=False), domain).name}.")
 
 
 @click.command("agent")
