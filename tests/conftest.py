@@ -181,7 +181,9 @@ def upgradable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def walker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An agent that has learned for some seconds to walk in a house: it knows the words, and little more."""
     out = tmp_path_factory.mktemp("walker") / "agent"
-    plan = Plan(cloning=30, naming=0, exploring=0, reward=4, inverse=0, width=16, dropout=0.0, judged=30, rate=1e-2)
+    plan = Plan(
+        cloning=30, naming=0, exploring=0, reward=4, inverse=0, comparing=0, width=16, dropout=0.0, judged=30, rate=1e-2
+    )
     shown, _ = ground(houses=2, walks=60, own=120, wordings=1, seed=SEED)
     train_agent(shown, out, plan=plan, about={"house": {"seed": SEED, "number": 0}}, progress=False)
     return out

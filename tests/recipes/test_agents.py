@@ -20,7 +20,7 @@ from segue.recipes.tensorboard import writing
 from segue.recipes.train_agent import Plan, train_agent
 from tests.act.room_files import room_files
 
-SHORT = Plan(cloning=4, naming=4, exploring=4, reward=4, inverse=4, width=16, dropout=0.0, judged=2)
+SHORT = Plan(cloning=4, naming=4, exploring=4, reward=4, inverse=4, comparing=4, width=16, dropout=0.0, judged=2)
 
 
 def run(*words: object) -> Result:

@@ -11,7 +11,7 @@ from segue.recipes import demo, demo_home
 from segue.recipes.demo_home import PARTS, act, ground
 from segue.recipes.train_agent import Plan
 
-SHORT = Plan(cloning=4, naming=0, exploring=0, reward=4, inverse=0, width=16, dropout=0.0, judged=2)
+SHORT = Plan(cloning=4, naming=0, exploring=0, reward=4, inverse=0, comparing=0, width=16, dropout=0.0, judged=2)
 SMALL = {"houses": 2, "walks": 40, "own": 40, "wordings": 1}
 
 
