@@ -457,6 +457,7 @@ def draw(result: Mapping[str, Any], file: Path) -> None:
         at = np.arange(len(arms)) + offset
         panel.barh(at, [100 * row["value"] for row in rows], 0.34, xerr=ends, color=colour, label=where)
     panel.set(yticks=np.arange(len(arms)), yticklabels=arms, xlabel="walks that stopped within 3 m of their goal, %")
+    panel.margins(y=0.01)
     panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
