@@ -8,7 +8,6 @@ imports torch.
 
 import logging
 import math
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from segue import artifact
 from segue.act.heard import Heard, Listener
 from segue.act.worlds.furnished.home import drawn, entrance, thing_at
-from segue.act.worlds.furnished.houses import furnished
+from segue.act.worlds.furnished.houses import FurnishedHouses, furnished, seed_and_number
 from segue.act.worlds.walks import STOP, Houses, Walk
 from segue.artifact import Artifact
 from segue.errors import Corrupt, InvalidInput, SegueError
@@ -49,9 +48,10 @@ class Acting:
         """Raises `Corrupt` where the artifact does not name a house."""
         self.domain, self.part = domain, part
         self.house = house_of(part)
-        self._houses = furnished(self.house["number"] + 1, seed=self.house["seed"])
-        self._start, self._heading = entrance(self._houses, self.house["number"])
-        self._listener = Listener(part.meta["words"], self._houses.plans[self.house["number"]])
+        self._houses = _built(self.house)
+        (self._plan,) = self._houses.plans
+        self._start, self._heading = entrance(self._houses, 0)
+        self._listener = Listener(part.meta["words"], self._plan)
         self._agent: Agent | None = None
         self._opening, self._walking = threading.Lock(), threading.Lock()
 
@@ -91,7 +91,7 @@ class Acting:
             stopped=stopped,
             near=thing_at(self._houses, numbers[-1], self.hear(instruction).slots.get("thing", "")),
             likely=round(1 / (1 + math.exp(-curve["slope"] * float(found.scores[0]) - curve["offset"])), 6),
-            plan=drawn(self._houses.plans[self.house["number"]]),
+            plan=drawn(self._plan),
         )
 
     def _places(self, numbers: Sequence[int]) -> tuple[Place, ...]:
@@ -246,19 +246,14 @@ def _live(store: Store, part: Artifact, domain: str) -> str:
 
 def _moved_in(part: Artifact, house: str, folder: Path) -> Artifact:
     """The same agent, which acts in that house; written to the folder."""
-    named = re.fullmatch(r"house-(\d{1,9})-(\d{1,4})", house)
-    if named is None:
-        raise InvalidInput(
-            f"{house[:100]!r} is not the name of a generated house.",
-            expected="house-SEED-NUMBER, such as house-0-46",
-        )
+    seed, number = seed_and_number(house)
     if part.meta["sees"]["kind"] != "houses":
         raise InvalidInput(
             f"The agent in {part.folder} does not walk in houses.",
             expected="one that was trained by segue train agent --world houses",
         )
     trained = part.meta["trained"]
-    world = {**trained.get("world", {}), "house": {"seed": int(named[1]), "number": int(named[2])}}
+    world = {**trained.get("world", {}), "house": {"seed": seed, "number": number}}
     meta = {**part.meta, "trained": {**trained, "world": world}}
     return artifact.write(folder, kind=KIND, name=part.name, tensors=part.tensors(), meta=meta, parent=part.hash)
 
@@ -289,7 +284,12 @@ def house_of(part: Artifact) -> dict[str, int]:
 
 def plan_of(house: Mapping[str, int]) -> dict[str, Any]:
     """Rooms, doors and things of a house, to draw it."""
-    return drawn(furnished(house["number"] + 1, seed=house["seed"]).plans[house["number"]])
+    return drawn(_built(house).plans[0])
+
+
+def _built(house: Mapping[str, int]) -> FurnishedHouses:
+    """That house alone."""
+    return furnished(1, first=house["number"], seed=house["seed"])
 
 
 def _refusal(domain: str, error: SegueError) -> str:

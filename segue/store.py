@@ -171,11 +171,13 @@ class Store:
     def retire_domain(self, prefix: str, domain: str, *, what: str, train: str) -> Path:
         """`retire` where each domain has a part, `prefix` and its name. `NotFound` says of `what` there is none, which domains
         have one, and how to `train` it."""
-        return self.retire(_listed(self.live_parts(prefix), prefix, domain, f"{what} of {{}} is live", train))
+        _must_have(self.live_parts(prefix), prefix, domain, what, "live", train)
+        return self.retire(f"{prefix}{domain}")
 
     def restore_domain(self, prefix: str, domain: str, *, what: str, train: str) -> Path:
         """The inverse of `retire_domain`; raises as that does."""
-        return self.restore(_listed(self.retired_parts(prefix), prefix, domain, f"{what} of {{}} is retired", train))
+        _must_have(self.retired_parts(prefix), prefix, domain, what, "retired", train)
+        return self.restore(f"{prefix}{domain}")
 
     def _point(self, change: Callable[[dict[str, str]], dict[str, str]], failed: str) -> None:
         try:
@@ -221,15 +223,14 @@ def _without(live: Mapping[str, str], part: str) -> dict[str, str]:
     return {name: artifact for name, artifact in live.items() if name not in (part, f"{_RETIRED}{part}")}
 
 
-def _listed(parts: Mapping[str, Path], prefix: str, domain: str, state: str, train: str) -> str:
+def _must_have(parts: Mapping[str, Path], prefix: str, domain: str, what: str, state: str, train: str) -> None:
     if f"{prefix}{domain}" not in parts:
         there = ", ".join(part.removeprefix(prefix) for part in parts) or "none"
         raise NotFound(
-            f"No {state.format(repr(domain[:100]))} in this store.",
+            f"No {what} of {domain[:100]!r} is {state} in this store.",
             expected=f"one of: {there}",
             fix=f"look at the console's page Domains, or {train}",
         )
-    return f"{prefix}{domain}"
 
 
 def _taken(live: Mapping[str, str], part: str) -> str:

@@ -1,5 +1,6 @@
 """Furnished houses as graphs: what is seen from each place, in the room and through its open doors."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +33,11 @@ class FurnishedHouses:
         return self.plans[int(self.graphs.house[place])]
 
 
-def furnished(houses: int = 20, *, seed: int = 0, along: int = 6) -> FurnishedHouses:
-    """Build houses; `along` is how many names are kept in the direction of a way.
+def furnished(houses: int = 20, *, first: int = 0, seed: int = 0, along: int = 6) -> FurnishedHouses:
+    """Build houses, from the `first` number on; `along` is how many names are kept in the direction of a way.
 
-    The first houses of a seed are always the same, however many are built; other seeds give other houses. Raises `InvalidInput`
-    for none.
+    A house of a seed and a number is always the same, whatever others are built; other seeds give other houses. Raises
+    `InvalidInput` for none.
 
     >>> built = furnished(2, seed=1)
     >>> built.graphs.houses, built.room(0).kind
@@ -44,19 +45,34 @@ def furnished(houses: int = 20, *, seed: int = 0, along: int = 6) -> FurnishedHo
     """
     if houses < 1:
         raise InvalidInput(f"{houses} houses were asked for.", expected="at least 1")
-    plans, stands = [], []
-    for number in range(houses):
+    numbers, plans, stands = range(first, first + houses), [], []
+    for number in numbers:
         rng = np.random.default_rng([seed, number])
         plans.append(draw(rng))
         stands.append(places(plans[-1], rng))
     return FurnishedHouses(
         graphs(
-            {f"house-{seed}-{number}": _house(*built) for number, built in enumerate(zip(plans, stands, strict=True))},
+            {f"house-{seed}-{at}": _house(plan, stand) for at, plan, stand in zip(numbers, plans, stands, strict=True)},
             along=along,
         ),
         tuple(plans),
         np.concatenate([one.room for one in stands]),
     )
+
+
+def seed_and_number(house: str) -> tuple[int, int]:
+    """Those of the name of a generated house. Raises `InvalidInput` for anything else.
+
+    >>> seed_and_number("house-0-46")
+    (0, 46)
+    """
+    named = re.fullmatch(r"house-(\d{1,9})-(\d{1,4})", house)
+    if named is None:
+        raise InvalidInput(
+            f"{house[:100]!r} is not the name of a generated house.",
+            expected="house-SEED-NUMBER, such as house-0-46",
+        )
+    return int(named[1]), int(named[2])
 
 
 def _house(plan: FloorPlan, stood: Places) -> House:

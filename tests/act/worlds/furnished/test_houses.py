@@ -136,3 +136,21 @@ def test_places_are_named_for_their_rooms(built: FurnishedHouses) -> None:
 def test_no_houses_cannot_be_built(houses: int) -> None:
     with pytest.raises(InvalidInput, match=f"{houses} houses"):
         furnished(houses)
+
+
+def test_a_house_alone_is_the_same_as_among_others(built: FurnishedHouses) -> None:
+    alone = furnished(1, first=5, seed=3, along=40)
+    first, last = built.graphs.starts[5:7].tolist()
+    ways = alone.graphs.ways.shape[1]
+    among = built.graphs.ways[first:last, :ways]
+    assert alone.plans == built.plans[5:6]
+    assert alone.graphs.houses == ("house-3-5",)
+    assert alone.graphs.places == built.graphs.places[first:last]
+    np.testing.assert_array_equal(alone.graphs.positions, built.graphs.positions[first:last])
+    np.testing.assert_array_equal(alone.graphs.ways, np.where(among == NOWHERE, NOWHERE, among - first))
+    for one, other in (
+        (alone.graphs.along, built.graphs.along[first:last, :ways]),
+        (alone.graphs.around, built.graphs.around[first:last]),
+    ):
+        np.testing.assert_array_equal(np.array(alone.graphs.names)[one], np.array(built.graphs.names)[other])
+    np.testing.assert_array_equal(alone.room_of, built.room_of[first:last])
